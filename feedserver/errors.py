@@ -1,0 +1,77 @@
+"""The family of errors that feedserver raises on purpose.
+
+Every error carries the identity of what failed (a path and line, a settings key, an address) and
+reads as one clear sentence, because the command line prints `str(error)` and nothing else. This
+module knows no other module and performs no I/O. It serves promise 5: a failure names one thing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+
+class FeedserverError(Exception):
+    """Root of the family; catching it catches everything that feedserver raises on purpose."""
+
+
+class SettingsError(FeedserverError):
+    """The settings are unusable.
+
+    Attributes:
+        problems: all problems, each one sentence that begins with the dotted path of its key.
+    """
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("; ".join(self.problems))
+
+
+class FrontMatterError(FeedserverError):
+    """A file could not be split into front matter and body, or its front matter not be parsed.
+
+    Attributes:
+        code: short stable name of the problem, such as `yaml-syntax`.
+        reason: one sentence without values of fields (a file may hold secrets).
+        line: 1-based line in the file.
+        column: 1-based column in the line.
+    """
+
+    def __init__(self, code: str, reason: str, line: int = 1, column: int = 1) -> None:
+        self.code = code
+        self.reason = reason
+        self.line = line
+        self.column = column
+        super().__init__(f"{line}:{column}: {reason}")
+
+
+class StateError(FeedserverError):
+    """The state folder cannot be used.
+
+    Attributes:
+        path: the file or folder concerned.
+    """
+
+    def __init__(self, path: Path, reason: str) -> None:
+        self.path = path
+        super().__init__(f"{path}: {reason}")
+
+
+class IndexNotReadyError(FeedserverError):
+    """No complete index exists yet; the first one is still being built."""
+
+
+class ServerBusyError(FeedserverError):
+    """The lock of the indexer is held by a process that cannot be waited for."""
+
+
+class UnknownAddressError(FeedserverError):
+    """An address names no listing.
+
+    Attributes:
+        address: the address as it was asked for.
+    """
+
+    def __init__(self, address: str) -> None:
+        self.address = address
+        super().__init__(f"{address}: no such listing")

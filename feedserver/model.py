@@ -1,0 +1,344 @@
+"""The vocabulary: values that the other modules hand to each other.
+
+Nouns only. Everything here is immutable and has no behaviour beyond naming itself; nothing reads a
+file, a clock, the environment or a socket. The structs are `msgspec.Struct`s, because an `Article`
+is stored and digested as the JSON that msgspec writes: fields in the order of definition, defaults
+left out, so that a field added later leaves the digest of every older article as it was (promise 2).
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+
+import msgspec
+
+
+class Value(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """Base of all values: immutable, keyword-only, defaults not stored."""
+
+
+# --- What an article file says ----------------------------------------------------------------
+
+
+class Term(Value, frozen=True):
+    """A topic or category: the spelling of one article and the slug that is its identity."""
+
+    name: str
+    slug: str
+
+
+class Image(Value, frozen=True):
+    """A picture; `width` and `height` in pixels, absolute http(s) URL."""
+
+    url: str
+    width: int | None = None
+    height: int | None = None
+    title: str = ""
+    credit: str = ""
+
+
+class Person(Value, frozen=True):
+    """An author; at least the name."""
+
+    name: str
+    url: str = ""
+    email: str = ""
+
+
+class Provider(Value, frozen=True):
+    """The news provider that an article was republished from; `slug` is its identity."""
+
+    name: str
+    slug: str
+    domain: str = ""
+    images: tuple[Image, ...] = ()
+    authors: tuple[Person, ...] = ()
+
+
+class Video(Value, frozen=True):
+    """An embedded video: the page that plays it and, where known, the player to embed."""
+
+    url: str
+    player_url: str = ""
+    width: int | None = None
+    height: int | None = None
+
+
+class Action(Value, frozen=True):
+    """A link that an article offers, such as a download; `media_type` is set for media files."""
+
+    url: str
+    title: str = ""
+    media_type: str = ""
+
+
+class Related(Value, frozen=True):
+    """An article shown below another one; not an entry of its own."""
+
+    title: str
+    url: str
+    excerpt: str = ""
+    published: datetime | None = None
+    provider: str = ""
+    domain: str = ""
+
+
+class Article(Value, frozen=True):
+    """Everything of an article that a subscriber can see. Text fields are plain text, NFC.
+
+    `quality`, `heat` and visibility are not here: their change is no change of the article.
+    `duration` is in seconds. `body_html` is sanitised and its URLs are absolute; `body_digest`
+    stands for the body as written, so that another renderer re-dates nothing (see
+    `articles.digests`).
+    """
+
+    id: str
+    title: str
+    url: str
+    published: datetime
+    updated: datetime | None = None
+    amp_urls: tuple[str, ...] = ()
+    excerpt: str = ""
+    body_html: str = ""
+    body_digest: str = ""
+    kind: str = ""
+    category: Term | None = None
+    topics: tuple[Term, ...] = ()
+    provider: Provider | None = None
+    authors: tuple[Person, ...] = ()
+    images: tuple[Image, ...] = ()
+    video: Video | None = None
+    duration: int | None = None
+    actions: tuple[Action, ...] = ()
+    related: tuple[Related, ...] = ()
+    language: str = ""
+
+
+class TaxonomyKind(StrEnum):
+    """What a taxonomy file describes; the value is the one of its `taxonomy` key."""
+
+    TOPIC = "topic"
+    PROVIDER = "organization"
+
+
+class Taxonomy(Value, frozen=True):
+    """The description of a topic or provider, from a taxonomy file."""
+
+    kind: TaxonomyKind
+    name: str
+    slug: str
+    domain: str = ""
+    parent: str = ""
+    description: str = ""
+    keywords: tuple[str, ...] = ()
+    images: tuple[Image, ...] = ()
+
+
+# --- Files -----------------------------------------------------------------------------------
+
+
+class Stamp(Value, frozen=True):
+    """What `fstat` says of a file: another stamp means that it must be read again.
+
+    Times in nanoseconds since the epoch. `size` in bytes. Two versions of a file can share an mtime
+    (coarse clocks, `touch -r`), hardly ever all four.
+    """
+
+    mtime_ns: int
+    ctime_ns: int
+    size: int
+    inode: int
+
+
+class FileKey(Value, frozen=True):
+    """Which file: the position of its root in the settings and its path below it."""
+
+    root: int
+    path: str
+
+
+# --- What reading a file found ----------------------------------------------------------------
+
+
+class Severity(StrEnum):
+    """How much a finding matters: an error costs the article, the others cost nothing or a field."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    INFO = "info"
+
+
+class Finding(Value, frozen=True):
+    """One thing worth telling an operator about one file; `line` and `column` are 1-based."""
+
+    severity: Severity
+    code: str
+    message: str
+    line: int = 1
+    column: int = 1
+
+
+class Verdict(StrEnum):
+    """What a file turned out to be."""
+
+    ARTICLE = "article"
+    TAXONOMY = "taxonomy"
+    HIDDEN = "hidden"
+    UNDATED = "undated"
+    NOT_ARTICLE = "not-article"
+    BROKEN = "broken"
+
+
+class Reading(Value, frozen=True):
+    """The outcome of reading one file.
+
+    `article` is set exactly when the verdict is ARTICLE, `taxonomy` exactly when it is TAXONOMY.
+    `quality` and `heat` serve selection only and are never shown. `date_is_provisional` says that
+    `article.published` is the file's modification time: the memory replaces it by the time of first
+    sight.
+    """
+
+    verdict: Verdict
+    article: Article | None = None
+    taxonomy: Taxonomy | None = None
+    quality: int = 0
+    heat: int = 0
+    date_is_provisional: bool = False
+    findings: tuple[Finding, ...] = ()
+
+
+class FileChange(Value, frozen=True):
+    """A file as it was read just now; without stamp and reading it is gone.
+
+    `order_path` is the root's id prefix and the path: unique and the same on every machine.
+    """
+
+    key: FileKey
+    order_path: str
+    stamp: Stamp | None = None
+    reading: Reading | None = None
+
+
+# --- Listings and the feeds made of them ------------------------------------------------------
+
+
+class Kind(StrEnum):
+    """The kinds of listings. A domain is a second, wider address of providers."""
+
+    ARTICLES = "articles"
+    TOPIC = "topics"
+    PROVIDER = "providers"
+    DOMAIN = "domains"
+    CATEGORY = "categories"
+    FEED = "feeds"
+
+
+class ListingKey(Value, frozen=True):
+    """The identity of a listing; the slug of ARTICLES is empty, the one of DOMAIN the domain."""
+
+    kind: Kind
+    slug: str = ""
+
+    @property
+    def address(self) -> str:
+        """The path of the listing's page, below the base URL: `/topics/ai`."""
+        if self.kind is Kind.ARTICLES:
+            return "/articles"
+        if self.kind is Kind.DOMAIN:
+            return f"/providers/{self.slug}"
+        return f"/{self.kind.value}/{self.slug}"
+
+
+class Selection(Value, frozen=True):
+    """A feed that the settings define, served at `/feeds/<name>`.
+
+    An article belongs to it when it matches every condition that is given, where a list is matched
+    by any of its members. Topics and categories are slugs, providers slugs or domains.
+    """
+
+    name: str
+    title: str
+    description: str = ""
+    topics: tuple[str, ...] = ()
+    providers: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
+    min_quality: int | None = None
+    min_heat: int | None = None
+
+
+class Format(StrEnum):
+    """A feed format; the value is the suffix of its address."""
+
+    RSS = "rss"
+    ATOM = "atom"
+    JSON = "json"
+
+
+class ListingSummary(Value, frozen=True):
+    """A line of a directory: `updated` is the latest one of the listing's entries, if it has any."""
+
+    key: ListingKey
+    title: str
+    description: str = ""
+    count: int = 0
+    updated: datetime | None = None
+
+
+class Source(Value, frozen=True):
+    """Where an entry was republished from: our own feed of its provider."""
+
+    id: str
+    title: str
+    page_url: str
+    icon: str = ""
+
+
+class Category(Value, frozen=True):
+    """A topic of an entry, as feeds show it: `scheme` is the page that lists all topics."""
+
+    label: str
+    term: str
+    scheme: str
+
+
+class Entry(Value, frozen=True):
+    """An article as a feed shows it, with the `updated` that the memory decided."""
+
+    article: Article
+    updated: datetime
+    source: Source | None = None
+    categories: tuple[Category, ...] = ()
+
+
+class Channel(Value, frozen=True):
+    """What a feed says of itself. URLs are absolute; `ttl` is in minutes.
+
+    The address of the feed document in a format is `page_url` + "." + the format's value.
+    """
+
+    id: str
+    title: str
+    description: str
+    page_url: str
+    updated: datetime
+    language: str = ""
+    rights: str = ""
+    icon: str = ""
+    logo: str = ""
+    author: str = ""
+    ttl: int = 0
+    generator: str = "feedserver"
+    generator_version: str = ""
+    generator_url: str = ""
+
+    def feed_url(self, fmt: Format) -> str:
+        """The URL of the feed document in a format."""
+        return f"{self.page_url}.{fmt.value}"
+
+
+class Feed(Value, frozen=True):
+    """A channel and its entries, newest first: all that a renderer needs."""
+
+    channel: Channel
+    entries: tuple[Entry, ...] = ()
