@@ -1,0 +1,132 @@
+"""JSON Feed 1.1; what it has no words for is under `_feedserver`, as its section on extensions asks.
+
+Compact, UTF-8 unescaped, keys in one fixed order, empty values left out. The RSS and Atom
+renderings of the same feed are other modules. Deterministic (promise 2).
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from feedserver.model import Article, Channel, Entry, Feed, Format, Image, Person, Related
+from feedserver.render.content import content_html
+from feedserver.render.text import legible, rfc3339, title_or_url
+
+_Object = dict[str, object]
+
+
+def render_json(feed: Feed) -> bytes:
+    """The feed as a JSON Feed 1.1 document in UTF-8."""
+    feed = legible(feed)
+    document = _head(feed.channel)
+    document["items"] = [_item(entry) for entry in feed.entries]  # required, even if empty
+    return msgspec.json.encode(document)
+
+
+def _head(channel: Channel) -> _Object:
+    return _present(
+        version="https://jsonfeed.org/version/1.1",
+        title=title_or_url(channel.title, channel.page_url),
+        home_page_url=channel.page_url,
+        feed_url=channel.feed_url(Format.JSON),
+        description=channel.description,
+        icon=channel.logo or channel.icon,  # the large one; favicon is the small one
+        favicon=channel.icon,
+        authors=[{"name": channel.author}] if channel.author else None,
+        language=channel.language,
+        _feedserver=_present(
+            about=channel.generator_url,
+            generator=channel.generator,
+            version=channel.generator_version,
+            id=channel.id,
+            updated=rfc3339(channel.updated),
+            rights=channel.rights,
+            ttl=channel.ttl,
+        ),
+    )
+
+
+def _item(entry: Entry) -> _Object:
+    article = entry.article
+    # The banner is for a picture that is not in the content, where the first one is.
+    image, banner = (*(image.url for image in article.images[:2]), "", "")[:2]
+    return _present(
+        id=article.id,
+        url=article.url,
+        title=title_or_url(article.title, article.url),
+        content_html=content_html(entry),
+        summary=article.excerpt,
+        image=image,
+        banner_image=banner,
+        date_published=rfc3339(article.published),
+        date_modified=rfc3339(entry.updated),
+        authors=[_present(name=author.name, url=author.url) for author in _authors(entry)],
+        tags=[category.label for category in entry.categories],
+        language=article.language,
+        attachments=_attachments(article),
+        _feedserver=_extension(entry),
+    )
+
+
+def _authors(entry: Entry) -> tuple[Person, ...]:
+    """The authors; else the provider of a republished article, which is not by the feed's authors."""
+    article = entry.article
+    if article.authors or not (entry.source and article.provider):
+        return article.authors
+    return (Person(name=article.provider.name),)
+
+
+def _attachments(article: Article) -> list[_Object]:
+    return [
+        _present(url=action.url, mime_type=action.media_type, title=action.title)
+        for action in article.actions
+        if action.media_type
+    ]
+
+
+def _extension(entry: Entry) -> _Object:
+    article = entry.article
+    return _present(
+        type=article.kind,
+        category=article.category.name if article.category else None,
+        duration_in_seconds=article.duration,
+        amp_urls=list(article.amp_urls),
+        images=[_image(image) for image in article.images],
+        video=_present(url=article.video.url, player_url=article.video.player_url) if article.video else None,
+        provider=_provider(entry),
+        related=[_related(related) for related in article.related],
+    )
+
+
+def _image(image: Image) -> _Object:
+    return _present(
+        url=image.url, width=image.width, height=image.height, title=image.title, credit=image.credit
+    )
+
+
+def _provider(entry: Entry) -> _Object:
+    """The provider and, where the entry was republished from it, our feed of that provider."""
+    provider, source = entry.article.provider, entry.source
+    return _present(
+        name=provider.name if provider else source and source.title,
+        domain=provider and provider.domain,
+        url=source and source.page_url,
+        icon=source and source.icon,
+        feed_url=source and f"{source.page_url}.{Format.JSON.value}",
+    )
+
+
+def _related(related: Related) -> _Object:
+    return _present(
+        title=related.title,
+        url=related.url,
+        excerpt=related.excerpt,
+        date_published=rfc3339(related.published) if related.published else None,
+        provider=related.provider,
+        domain=related.domain,
+    )
+
+
+def _present(**members: object) -> _Object:
+    """An object of the members that say something."""
+    return {name: value for name, value in members.items() if value}

@@ -1,0 +1,280 @@
+"""One entry in three formats: what goes where, and that the formats agree.
+
+Where feedgen would get it wrong, `test_feedgen_faults` asks.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import feedparser
+import pytest
+from feed_samples import BASE_URL, GAZETTE, GAZETTE_FEED, MINIMAL, NOON, RICH, a_feed, an_article, an_entry
+
+from feedserver.model import (
+    Action,
+    Article,
+    Category,
+    Feed,
+    Format,
+    Image,
+    Person,
+    Related,
+    Source,
+    Term,
+    Video,
+)
+from feedserver.render import render
+
+XML_FORMATS = (Format.RSS, Format.ATOM)
+
+
+def as_json(feed: Feed) -> Any:
+    return json.loads(render(feed, Format.JSON))
+
+
+def json_item(article: Article, **changes: object) -> Any:
+    (item,) = as_json(a_feed(an_entry(article, **changes)))["items"]
+    return item
+
+
+def parsed(feed: Feed, fmt: Format) -> Any:
+    result = feedparser.parse(render(feed, fmt))
+    assert not result.bozo
+    return result
+
+
+@pytest.mark.parametrize("fmt", XML_FORMATS)
+def test_xml_and_json_agree_on_every_entry(fmt: Format) -> None:
+    """A subscriber who changes the format sees the same articles: ids, titles, pages and dates."""
+    entries = parsed(RICH, fmt).entries
+    items = as_json(RICH)["items"]
+    assert [(e.id, e.title, e.link, e.updated) for e in entries] == [
+        (i["id"], i["title"], i["url"], i["date_modified"]) for i in items
+    ]
+    moments = [entry.article.published.utctimetuple()[:6] for entry in RICH.entries]
+    assert [e.published_parsed[:6] for e in entries] == moments
+    assert [i["date_published"] for i in items] == [e.published for e in parsed(RICH, Format.ATOM).entries]
+
+
+@pytest.mark.parametrize("fmt", XML_FORMATS)
+def test_a_channel_says_what_it_is(fmt: Format) -> None:
+    channel = parsed(RICH, fmt).feed
+    assert channel.title == "Bees & hives"
+    assert channel.subtitle == "Everything about bees"
+    assert channel.link == f"{BASE_URL}/topics/bees"
+    assert channel.rights == "The publishers hold the rights"
+    assert channel.language == "en"
+    self_links = [link.href for link in channel.links if link.rel == "self"]
+    assert self_links == [RICH.channel.feed_url(fmt)]
+
+
+def test_an_atom_feed_has_the_id_icon_and_logo_of_its_channel() -> None:
+    channel = parsed(RICH, Format.ATOM).feed
+    assert channel.id == RICH.channel.id
+    assert (channel.icon, channel.logo) == (RICH.channel.icon, RICH.channel.logo)
+    assert channel.generator_detail == {
+        "name": "feedserver",
+        "version": "1.2",
+        "href": "https://feedserver.example/",
+    }
+
+
+def test_a_json_feed_says_what_it_is() -> None:
+    feed = as_json(RICH)
+    del feed["items"]
+    assert feed == {
+        "version": "https://jsonfeed.org/version/1.1",
+        "title": "Bees & hives",
+        "home_page_url": f"{BASE_URL}/topics/bees",
+        "feed_url": f"{BASE_URL}/topics/bees.json",
+        "description": "Everything about bees",
+        "icon": "https://feeds.example.org/logo.jpg",
+        "favicon": "https://feeds.example.org/icon.png",
+        "authors": [{"name": "The bee desk"}],
+        "language": "en",
+        "_feedserver": {
+            "about": "https://feedserver.example/",
+            "generator": "feedserver",
+            "version": "1.2",
+            "id": "tag:feeds.example.org,2020:feeds/topics/bees",
+            "updated": "2021-03-14T12:00:00Z",
+            "rights": "The publishers hold the rights",
+            "ttl": 15,
+        },
+    }
+
+
+def test_an_empty_json_feed_has_an_empty_list_of_items() -> None:
+    assert as_json(a_feed())["items"] == []
+
+
+def test_a_minimal_json_item_has_no_empty_members() -> None:
+    (item,) = as_json(MINIMAL)["items"]
+    names = ["id", "url", "title", "content_html", "date_published", "date_modified"]
+    assert list(item) == names
+    assert all(item.values())
+
+
+def test_json_is_compact_and_not_escaped() -> None:
+    document = render(a_feed(title="Bienen für alle 🐝"), Format.JSON)
+    assert '"title":"Bienen für alle 🐝",'.encode() in document
+
+
+def test_the_guid_of_an_rss_item_is_no_address() -> None:
+    document = render(RICH, Format.RSS)
+    assert document.count(b'<guid isPermaLink="false">tag:') == len(RICH.entries)
+
+
+def test_the_excerpt_of_rss_is_escaped_as_html_once() -> None:
+    feed = a_feed(an_entry(an_article(excerpt="AT&T <b>")))
+    assert b"<description>AT&amp;amp;T &amp;lt;b&amp;gt;</description>" in render(feed, Format.RSS)
+    assert b"<summary>AT&amp;T &lt;b&gt;</summary>" in render(feed, Format.ATOM)
+    assert as_json(feed)["items"][0]["summary"] == "AT&T <b>"
+
+
+def test_the_source_of_an_rss_item_is_our_feed_of_its_provider() -> None:
+    source = {"href": f"{GAZETTE_FEED.page_url}.rss", "title": "The Gazette & Mail"}
+    assert parsed(RICH, Format.RSS).entries[0].source == source
+
+
+def test_the_provider_of_a_json_item_names_our_feed() -> None:
+    assert json_item(an_article(provider=GAZETTE), source=GAZETTE_FEED)["_feedserver"]["provider"] == {
+        "name": "The Gazette & Mail",
+        "domain": "gazette.example",
+        "url": GAZETTE_FEED.page_url,
+        "icon": GAZETTE_FEED.icon,
+        "feed_url": f"{GAZETTE_FEED.page_url}.json",
+    }
+
+
+def test_authors_have_their_page_in_json_and_all_there_is_in_atom() -> None:
+    people = (
+        Person(name="Ann", url="https://a.example/ann", email="ann@a.info"),
+        Person(name="Cy", email="no address"),
+    )
+    article = an_article(authors=people)
+    assert json_item(article)["authors"] == [{"name": "Ann", "url": "https://a.example/ann"}, {"name": "Cy"}]
+    document = render(a_feed(an_entry(article)), Format.ATOM)
+    ann = b"<name>Ann</name><email>ann@a.info</email><uri>https://a.example/ann</uri>"
+    assert b"<author>" + ann + b"</author><author><name>Cy</name></author>" in document
+
+
+def test_a_republished_article_without_authors_is_by_its_provider_and_not_by_us() -> None:
+    entry = an_entry(an_article(provider=GAZETTE), source=GAZETTE_FEED)
+    feed = a_feed(entry, author="The desk")
+    assert as_json(feed)["items"][0]["authors"] == [{"name": "The Gazette & Mail"}]
+    assert parsed(feed, Format.ATOM).entries[0].source.author == "The Gazette & Mail"
+
+
+def test_a_source_without_provider_and_icon_is_its_title_and_links() -> None:
+    source = Source(id="tag:a.example,2020:p", title="A", page_url="https://a.example/p")
+    feed = a_feed(an_entry(source=source))
+    assert as_json(feed)["items"][0]["_feedserver"]["provider"] == {
+        "name": "A",
+        "url": "https://a.example/p",
+        "feed_url": "https://a.example/p.json",
+    }
+    names = set(parsed(feed, Format.ATOM).entries[0].source)
+    assert {"id", "title", "updated", "links"} <= names
+    assert not names & {"author", "icon"}
+
+
+def test_an_article_of_our_own_without_authors_is_by_the_author_of_the_feed() -> None:
+    assert "authors" not in json_item(an_article())
+    assert b"<entry><author>" not in render(MINIMAL, Format.ATOM)
+
+
+def test_topics_are_tags_in_json() -> None:
+    categories = tuple(
+        Category(label=label, term="t", scheme="https://a.example/") for label in ("R&D", "AI")
+    )
+    assert json_item(an_article(), categories=categories)["tags"] == ["R&D", "AI"]
+
+
+def test_the_banner_of_a_json_item_is_a_picture_that_the_content_does_not_show() -> None:
+    images = tuple(Image(url=f"https://a.example/{number}.png") for number in range(3))
+    item = json_item(an_article(images=images))
+    assert item["image"] == "https://a.example/0.png"
+    assert item["banner_image"] == "https://a.example/1.png"
+    assert [image["url"] for image in item["_feedserver"]["images"]] == [image.url for image in images]
+    assert "banner_image" not in json_item(an_article(images=images[:1]))
+
+
+def test_media_files_are_attachments_and_other_links_are_not() -> None:
+    actions = (
+        Action(url="https://a.example/about"),
+        Action(url="https://a.example/1.pdf", title="Book", media_type="application/pdf"),
+    )
+    expected = {"url": "https://a.example/1.pdf", "mime_type": "application/pdf", "title": "Book"}
+    assert json_item(an_article(actions=actions))["attachments"] == [expected]
+
+
+def test_what_json_feed_has_no_words_for_is_in_the_extension() -> None:
+    article = an_article(
+        kind="video",
+        category=Term(name="News", slug="news"),
+        duration=543,
+        amp_urls=("https://a.example/amp",),
+        video=Video(url="https://v.example/2", player_url="https://v.example/embed/2"),
+        related=(
+            Related(
+                title="A", url="https://a.example/r", excerpt="B", published=NOON, provider="C", domain="d"
+            ),
+        ),
+    )
+    assert json_item(article)["_feedserver"] == {
+        "type": "video",
+        "category": "News",
+        "duration_in_seconds": 543,
+        "amp_urls": ["https://a.example/amp"],
+        "video": {"url": "https://v.example/2", "player_url": "https://v.example/embed/2"},
+        "related": [
+            {
+                "title": "A",
+                "url": "https://a.example/r",
+                "excerpt": "B",
+                "date_published": "2021-03-14T12:00:00Z",
+                "provider": "C",
+                "domain": "d",
+            }
+        ],
+    }
+
+
+def test_related_links_of_atom_are_distinct() -> None:
+    related = tuple(
+        Related(title=title, url=f"https://a.example/{title.lower()}") for title in ("A", "a", "B")
+    )
+    (entry,) = parsed(a_feed(an_entry(an_article(related=related))), Format.ATOM).entries
+    assert [link.title for link in entry.links if link.rel == "related"] == ["A", "B"]
+
+
+@pytest.mark.parametrize(("language", "marked"), [("", False), ("en", False), ("de", True)])
+def test_an_entry_in_another_language_than_its_channel_says_so(language: str, marked: bool) -> None:
+    feed = a_feed(an_entry(an_article(language=language)), language="en")
+    assert (b'<entry xml:lang="de">' in render(feed, Format.ATOM)) is marked
+    assert (b"<entry>" in render(feed, Format.ATOM)) is not marked
+    assert (b"<dc:language>de</dc:language>" in render(feed, Format.RSS)) is marked
+    assert (b"dc:language" in render(feed, Format.RSS)) is marked
+    assert as_json(feed)["items"][0].get("language", "") == language
+
+
+def test_a_video_without_a_player_is_played_on_its_page() -> None:
+    feed = a_feed(an_entry(an_article(video=Video(url="https://v.example/2"))))
+    assert parsed(feed, Format.RSS).entries[0].media_player["url"] == "https://v.example/2"
+
+
+@pytest.mark.parametrize(
+    ("url", "media_type"),
+    [("https://a.example/1.JPG?w=2#x", "image/jpeg"), ("https://a.example/1.webp", "image/webp")],
+)
+def test_the_type_of_an_image_is_told_by_its_extension(url: str, media_type: str) -> None:
+    feed = a_feed(an_entry(an_article(images=(Image(url=url),))))
+    assert parsed(feed, Format.ATOM).entries[0].media_content[0]["type"] == media_type
+
+
+def test_the_type_of_an_image_is_left_out_when_nobody_knows() -> None:
+    feed = a_feed(an_entry(an_article(images=(Image(url="https://a.example/image.jpg/view"),))))
+    assert "type" not in parsed(feed, Format.ATOM).entries[0].media_content[0]
