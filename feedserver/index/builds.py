@@ -1,0 +1,119 @@
+"""The files that index and memory live in, and the connections to them.
+
+Each build of the index is a file of its own; the pointer file `current` names the one that serves
+and is replaced atomically. A database is never renamed over another one: with WAL, readers would
+then see neither the new rows nor a moved `data_version` (measured). Knows nothing of what the tables
+mean. Keeps promise 7: a build in progress is invisible until the pointer names it.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.pool import NullPool
+
+Item = TypeVar("Item")
+
+POINTER = "current"
+MEMORY = "memory.sqlite"
+_SUFFIXES = ("", "-wal", "-shm")
+
+# SQLite allows 32,766 variables in a statement; a thousand keys keep statements short.
+PIECE = 1000
+
+# Readers never block a writer in WAL; this is for two writers of the memory that meet.
+BUSY_TIMEOUT_SECONDS = 5.0
+
+
+def pointer_path(state_dir: Path) -> Path:
+    """The file that names the serving build."""
+    return state_dir / POINTER
+
+
+def serving_build(state_dir: Path) -> Path | None:
+    """The database file of the serving build, or None before the first one is complete."""
+    try:
+        name = pointer_path(state_dir).read_text(encoding="utf-8").strip()
+    except FileNotFoundError:
+        return None
+    build = state_dir / name
+    return build if name and build.is_file() else None
+
+
+def new_build(state_dir: Path) -> Path:
+    """A file name that no build has had."""
+    return state_dir / f"index-{secrets.token_hex(6)}.sqlite"
+
+
+def publish_build(state_dir: Path, build: Path) -> None:
+    """Make a complete build the serving one, atomically."""
+    handle, temporary = tempfile.mkstemp(dir=state_dir, prefix=".current-")
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        file.write(build.name + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    Path(temporary).replace(pointer_path(state_dir))
+
+
+def remove_other_builds(state_dir: Path, keep: Path) -> None:
+    """Delete every build but one; a reader that still has an old one open keeps its open file."""
+    for leftover in [*state_dir.glob("index-*.sqlite"), *state_dir.glob(".current-*")]:
+        if leftover != keep:
+            for suffix in _SUFFIXES:
+                leftover.with_name(leftover.name + suffix).unlink(missing_ok=True)
+
+
+def open_engine(database: Path, *, create: bool = False, patience: float = BUSY_TIMEOUT_SECONDS) -> Engine:
+    """An engine on one SQLite file, in WAL mode.
+
+    Args:
+        database: the file.
+        create: create it when it is missing; otherwise a missing file is an error on connecting.
+        patience: how long to wait for another writer, in seconds.
+    """
+    mode = "rwc" if create else "rw"
+    engine = create_engine(
+        f"sqlite:///file:{database}?mode={mode}&uri=true",
+        poolclass=NullPool,
+        connect_args={"timeout": patience, "check_same_thread": False},
+    )
+
+    @event.listens_for(engine, "connect")
+    def _on_connect(connection: Any, _record: object) -> None:  # Any: the driver's own connection
+        # The driver must not begin transactions by itself, or a read would not be one snapshot.
+        connection.isolation_level = None
+        connection.execute("PRAGMA journal_mode=WAL")
+        # In WAL, NORMAL survives the death of the process at any moment; only a power cut can lose
+        # the last commits, and those are found again from the files.
+        connection.execute("PRAGMA synchronous=NORMAL")
+
+    @event.listens_for(engine, "begin")
+    def _on_begin(connection: Connection) -> None:
+        connection.exec_driver_sql(connection.info.get("begin", "BEGIN"))
+
+    return engine
+
+
+@contextmanager
+def transaction(connection: Connection, *, write: bool = False) -> Iterator[None]:
+    """One transaction: a snapshot to read from, or one that also writes.
+
+    A write transaction takes its lock at once, so that what it reads first cannot be outdated by
+    another writer (SQLite would refuse to upgrade the lock later, with SQLITE_BUSY).
+    """
+    connection.info["begin"] = "BEGIN IMMEDIATE" if write else "BEGIN"
+    with connection.begin():
+        yield
+
+
+def in_pieces(items: Iterable[Item]) -> Iterator[list[Item]]:
+    """The items in lists that fit into the IN of one statement."""
+    everything = list(items)
+    return (everything[start : start + PIECE] for start in range(0, len(everything), PIECE))

@@ -1,0 +1,116 @@
+"""What to publish: which file is an article, with which `updated`, in which listings.
+
+Pure decisions over values; the writer asks them. Nothing here reads the database, a file or the
+clock. Promises 4 and 6 meet here: a future article is no candidate yet, and mtimes never decide.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from feedserver.model import Article, Kind, ListingKey, Selection, Value
+
+
+class Candidate(Value, frozen=True):
+    """A file's claim to be the article of an id. Times in seconds since the epoch.
+
+    `order_path` is the id prefix of the root and the path below it; `declared_update` the article's
+    own `updatedDateTime`.
+    """
+
+    file_id: int
+    article_id: str
+    order_path: str
+    published: int
+    declared_update: int | None
+    mtime: int
+    date_is_provisional: bool = False
+
+    def is_live(self, now: int) -> bool:
+        """Whether its time of publication has come."""
+        return self.published <= now
+
+    def effective_update(self, now: int) -> int:
+        """`updatedDateTime` unless it lies in the future, else the publication."""
+        if self.declared_update is not None and self.declared_update <= now:
+            return self.declared_update
+        return self.published
+
+
+class KnownArticle(Value, frozen=True):
+    """What the memory holds of an article. Times in seconds since the epoch.
+
+    `first_seen` is the publication of an article without a date of its own.
+    """
+
+    digest: bytes
+    updated: int
+    first_seen: int | None = None
+
+
+def next_due(published: int, declared_update: int | None, now: int) -> int | None:
+    """The next moment after `now` at which time alone changes what a candidate means."""
+    ahead = [time for time in (published, declared_update) if time is not None and time > now]
+    return min(ahead, default=None)
+
+
+def choose_winner(candidates: Iterable[Candidate], now: int) -> Candidate | None:
+    """The live candidate with the later update or publication, then the lower path; None if none is live."""
+    live = [candidate for candidate in candidates if candidate.is_live(now)]
+    return min(
+        live, key=lambda candidate: (-candidate.effective_update(now), candidate.order_path), default=None
+    )
+
+
+def decide_updated(candidate: Candidate, digest: bytes, known: KnownArticle | None, now: int) -> int:
+    """The `updated` of an article that is about to be published, in seconds since the epoch.
+
+    The article's own `updatedDateTime` unless it lies in the future; else the publication, until its
+    visible fields change while it is known: then the time of that change, which is the mtime, but
+    neither before the publication, nor at or before the previous `updated`, nor after `now`.
+    """
+    if candidate.declared_update is not None and candidate.declared_update <= now:
+        return candidate.declared_update
+    if known is None:
+        return candidate.published
+    if known.digest == digest:
+        return known.updated
+    return min(max(candidate.mtime, candidate.published, known.updated + 1), now)
+
+
+def listings_of(
+    article: Article, quality: int, heat: int, selections: Sequence[Selection]
+) -> dict[ListingKey, str]:
+    """The listings that an article is in, each with the article's own spelling of its title."""
+    listings = {ListingKey(kind=Kind.ARTICLES): ""}
+    for topic in article.topics:
+        listings[ListingKey(kind=Kind.TOPIC, slug=topic.slug)] = topic.name
+    if article.provider is not None:
+        listings[ListingKey(kind=Kind.PROVIDER, slug=article.provider.slug)] = article.provider.name
+        if article.provider.domain:
+            domain = article.provider.domain
+            listings[ListingKey(kind=Kind.DOMAIN, slug=domain)] = domain
+    if article.category is not None:
+        listings[ListingKey(kind=Kind.CATEGORY, slug=article.category.slug)] = article.category.name
+    for selection in selections:
+        if is_selected(article, quality, heat, selection):
+            listings[ListingKey(kind=Kind.FEED, slug=selection.name)] = selection.title
+    return listings
+
+
+def is_selected(article: Article, quality: int, heat: int, selection: Selection) -> bool:
+    """Whether an article matches every condition that a selection gives."""
+    provider = article.provider
+    provider_names = () if provider is None else (provider.slug, provider.domain)
+    category = () if article.category is None else (article.category.slug,)
+    return (
+        _any_of(selection.topics, [topic.slug for topic in article.topics])
+        and _any_of(selection.providers, provider_names)
+        and _any_of(selection.categories, category)
+        and (selection.min_quality is None or quality >= selection.min_quality)
+        and (selection.min_heat is None or heat >= selection.min_heat)
+    )
+
+
+def _any_of(wanted: Sequence[str], present: Iterable[str]) -> bool:
+    return not wanted or not set(wanted).isdisjoint(present)

@@ -1,0 +1,229 @@
+"""The memory: what was published, as no file can tell.
+
+Per article the digest of its visible fields and the `updated` it was published with; per address the
+validators last sent; which listings ever existed; the last good version of a broken file; the
+authority of the ids. Decides Last-Modified; does not know what an index is. Keeps
+promises 3 and 4, and with the index promise 2: same files and same memory, same bytes.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, bindparam, delete, select
+from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy.exc import SQLAlchemyError
+
+from feedserver.errors import StateError
+from feedserver.index import builds, schema
+from feedserver.index.builds import in_pieces, transaction
+from feedserver.index.decisions import KnownArticle
+from feedserver.model import Kind, ListingKey, Reading
+from feedserver.representation import last_modified_after
+
+
+class Memory:
+    """A connection to the memory. One per thread; the indexer and every serving thread have one.
+
+    `patience` is how long to wait for another writer, in seconds.
+
+    Raises:
+        StateError: on construction, if the file cannot be opened or was written by a newer version.
+    """
+
+    def __init__(self, state_dir: Path, patience: float = builds.BUSY_TIMEOUT_SECONDS) -> None:
+        self.path = state_dir / builds.MEMORY
+        self._engine = builds.open_engine(self.path, create=True, patience=patience)
+        try:
+            self.connection = self._engine.connect()
+            with transaction(self.connection, write=True):
+                schema.memory.create_all(self.connection)
+                version = self._migrate(self.connection)
+        except SQLAlchemyError as error:
+            raise StateError(
+                self.path, f"the memory cannot be opened ({error.__cause__ or error})"
+            ) from error
+        if version > schema.MEMORY_SCHEMA_VERSION:
+            raise StateError(self.path, f"was written by a newer version (schema {version})")
+
+    def close(self) -> None:
+        """Give the connection back."""
+        self.connection.close()
+        self._engine.dispose()
+
+    @staticmethod
+    def _migrate(connection: Connection) -> int:
+        """Bring an older memory to this version; there is one version so far."""
+        stored = connection.scalar(
+            select(schema.memory_meta.c.value).where(schema.memory_meta.c.key == "schema")
+        )
+        if stored is None:
+            connection.execute(
+                insert(schema.memory_meta).values(key="schema", value=str(schema.MEMORY_SCHEMA_VERSION))
+            )
+            return schema.MEMORY_SCHEMA_VERSION
+        return int(stored)
+
+    # --- single facts ---------------------------------------------------------------------------
+
+    def fact(self, key: str) -> Any:
+        """A remembered JSON value (such as the roots or the authority), or None."""
+        with transaction(self.connection):
+            stored = self.connection.scalar(
+                select(schema.memory_meta.c.value).where(schema.memory_meta.c.key == key)
+            )
+        return None if stored is None else json.loads(stored)
+
+    def remember_fact(self, key: str, value: object) -> None:
+        """Remember a JSON value under a key."""
+        statement = insert(schema.memory_meta).values(key=key, value=json.dumps(value, sort_keys=True))
+        with transaction(self.connection, write=True):
+            self.connection.execute(
+                statement.on_conflict_do_update(
+                    index_elements=["key"], set_={"value": statement.excluded.value}
+                )
+            )
+
+    # --- articles -------------------------------------------------------------------------------
+
+    def articles(self, ids: Iterable[str]) -> dict[str, KnownArticle]:
+        """What is remembered of the given ids; unknown ones are absent."""
+        table = schema.known_article
+        known: dict[str, KnownArticle] = {}
+        with transaction(self.connection):
+            for chunk in in_pieces(sorted(ids)):
+                for row in self.connection.execute(select(table).where(table.c.article_id.in_(chunk))):
+                    known[row.article_id] = KnownArticle(
+                        digest=row.digest, updated=row.updated, first_seen=row.first_seen
+                    )
+        return known
+
+    def remember_articles(self, articles: Mapping[str, KnownArticle]) -> None:
+        """Remember what is about to be published."""
+        if not articles:
+            return
+        statement = insert(schema.known_article)
+        columns = ("digest", "updated", "first_seen")
+        rows = [
+            {
+                "article_id": key,
+                "digest": known.digest,
+                "updated": known.updated,
+                "first_seen": known.first_seen,
+            }
+            for key, known in articles.items()
+        ]
+        with transaction(self.connection, write=True):
+            self.connection.execute(
+                statement.on_conflict_do_update(
+                    index_elements=["article_id"], set_={name: statement.excluded[name] for name in columns}
+                ),
+                rows,
+            )
+
+    # --- last good versions ---------------------------------------------------------------------
+
+    def last_good(self, order_paths: Iterable[str]) -> dict[str, tuple[Reading, int]]:
+        """The last good reading of broken files and its mtime, by path."""
+        table = schema.last_good
+        found: dict[str, tuple[Reading, int]] = {}
+        with transaction(self.connection):
+            for chunk in in_pieces(sorted(order_paths)):
+                for row in self.connection.execute(select(table).where(table.c.order_path.in_(chunk))):
+                    found[row.order_path] = (msgspec.json.decode(row.reading, type=Reading), row.mtime)
+        return found
+
+    def replace_last_good(self, keep: Mapping[str, tuple[Reading, int]], forget: Iterable[str]) -> None:
+        """Remember the last good version of files that broke; forget it of files that are whole or gone."""
+        table = schema.last_good
+        gone = sorted({*forget, *keep})
+        if not gone:
+            return
+        with transaction(self.connection, write=True):
+            self.connection.execute(
+                delete(table).where(table.c.order_path == bindparam("gone")),
+                [{"gone": path} for path in gone],
+            )
+            if keep:
+                self.connection.execute(
+                    insert(table),
+                    [
+                        {"order_path": path, "reading": msgspec.json.encode(reading), "mtime": mtime}
+                        for path, (reading, mtime) in keep.items()
+                    ],
+                )
+
+    # --- listings -------------------------------------------------------------------------------
+
+    def listings(self) -> dict[ListingKey, tuple[str, int]]:
+        """Every listing that ever existed, with its last title and since when (seconds) it is quiet."""
+        with transaction(self.connection):
+            rows = self.connection.execute(select(schema.known_listing)).all()
+        return {ListingKey(kind=Kind(row.kind), slug=row.slug): (row.title, row.since) for row in rows}
+
+    def remember_listings(self, listings: Mapping[ListingKey, tuple[str, int]]) -> None:
+        """Remember listings, with title and `since`."""
+        if not listings:
+            return
+        statement = insert(schema.known_listing)
+        rows = [
+            {"kind": key.kind.value, "slug": key.slug, "title": title, "since": since}
+            for key, (title, since) in listings.items()
+        ]
+        with transaction(self.connection, write=True):
+            self.connection.execute(
+                statement.on_conflict_do_update(
+                    index_elements=["kind", "slug"],
+                    set_={name: statement.excluded[name] for name in ("title", "since")},
+                ),
+                rows,
+            )
+
+    # --- validators -----------------------------------------------------------------------------
+
+    def last_modified(self, address: str, etag: str, sequence: int, now: datetime) -> datetime | None:
+        """The Last-Modified of an address whose current representation has this ETag.
+
+        Args:
+            address: of one document, such as `/topics/ai.rss`.
+            etag: the digest of its bytes.
+            sequence: of the index state that the bytes were made from.
+            now: used only if the ETag is new.
+
+        Returns:
+            The time the ETag was first seen, rounded up and later than the one before; None if the
+            memory already knows a representation of a later state: then a date would lie.
+        """
+        table = schema.known_address
+        with transaction(self.connection):
+            known = self._known_address(address)
+        if known is not None and known.etag == etag:
+            return datetime.fromtimestamp(known.last_modified, UTC)
+        with transaction(self.connection, write=True):
+            # Read again under the write lock: another worker may have been first.
+            known = self._known_address(address)
+            if known is not None and known.etag == etag:
+                return datetime.fromtimestamp(known.last_modified, UTC)
+            if known is not None and known.sequence > sequence:
+                return None
+            previous = None if known is None else datetime.fromtimestamp(known.last_modified, UTC)
+            moment = last_modified_after(now, previous)
+            statement = insert(table).values(
+                address=address, etag=etag, last_modified=int(moment.timestamp()), sequence=sequence
+            )
+            self.connection.execute(
+                statement.on_conflict_do_update(
+                    index_elements=["address"],
+                    set_={name: statement.excluded[name] for name in ("etag", "last_modified", "sequence")},
+                )
+            )
+        return moment
+
+    def _known_address(self, address: str) -> Any:
+        table = schema.known_address
+        return self.connection.execute(select(table).where(table.c.address == address)).one_or_none()

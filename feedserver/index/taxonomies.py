@@ -1,0 +1,103 @@
+"""What taxonomy files say, joined to the listings that they describe.
+
+A topic's file joins the topic with its slug; an organization's file joins the provider of its name
+and the listing of its domain. Of several files for one listing the lower path counts. A described
+listing exists even without articles. Does not decide what a page shows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, bindparam, delete, select, update
+from sqlalchemy.dialects.sqlite import insert
+
+from feedserver.index import schema
+from feedserver.index.builds import in_pieces
+from feedserver.index.ledger import create_facets, facet_rows
+from feedserver.model import FileChange, FileKey, Kind, ListingKey, Taxonomy, TaxonomyKind
+
+
+def store_taxonomies(
+    connection: Connection,
+    changes: Sequence[FileChange],
+    ids: Mapping[FileKey, int],
+    *,
+    sequence: int,
+    now: int,
+) -> None:
+    """Store what changed files describe and update the facets concerned."""
+    table = schema.taxonomy
+    before = {
+        row.file_id: row
+        for piece in in_pieces(ids.values())
+        for row in connection.execute(select(table).where(table.c.file_id.in_(piece)))
+    }
+    rows = [
+        {
+            "file_id": ids[change.key],
+            "order_path": change.order_path,
+            "payload": _encoded(change.reading.taxonomy),
+        }
+        for change in changes
+        if change.reading is not None and change.reading.taxonomy is not None
+    ]
+    unchanged = {
+        row["file_id"]
+        for row in rows
+        if row["file_id"] in before and before[row["file_id"]].payload == row["payload"]
+    }
+    obsolete = [file_id for file_id in before if file_id not in unchanged]
+    fresh = [row for row in rows if row["file_id"] not in unchanged]
+    for piece in in_pieces(obsolete):
+        connection.execute(delete(table).where(table.c.file_id.in_(piece)))
+    if fresh:
+        connection.execute(insert(table), fresh)
+    payloads = [*(before[file_id].payload for file_id in obsolete), *(row["payload"] for row in fresh)]
+    touched = {key for payload in payloads for key in described_listings(_decoded(payload))}
+    if touched:
+        _describe(connection, touched, sequence=sequence, now=now)
+
+
+def described_listings(taxonomy: Taxonomy) -> Iterable[ListingKey]:
+    """The listings that a taxonomy file describes."""
+    if taxonomy.kind is TaxonomyKind.TOPIC:
+        yield ListingKey(kind=Kind.TOPIC, slug=taxonomy.slug)
+        return
+    yield ListingKey(kind=Kind.PROVIDER, slug=taxonomy.slug)
+    if taxonomy.domain:
+        yield ListingKey(kind=Kind.DOMAIN, slug=taxonomy.domain)
+
+
+def _describe(connection: Connection, touched: set[ListingKey], *, sequence: int, now: int) -> None:
+    described: dict[ListingKey, Taxonomy] = {}
+    query = select(schema.taxonomy.c.payload).order_by(schema.taxonomy.c.order_path.desc())
+    for payload in connection.scalars(query):
+        taxonomy = _decoded(payload)
+        described.update((key, taxonomy) for key in described_listings(taxonomy) if key in touched)
+    existing = facet_rows(connection, touched)
+    new = {key: (taxonomy.name, now) for key, taxonomy in described.items() if key not in existing}
+    create_facets(connection, new, sequence)
+    rows: list[dict[str, Any]] = []
+    for key, row in (existing | facet_rows(connection, new)).items():
+        found = described.get(key)
+        payload = None if found is None else _encoded(found)
+        if payload != row.taxonomy:
+            rows.append({"facet": row.id, "described": payload, "sequence": sequence})
+    if rows:
+        connection.execute(
+            update(schema.facet)
+            .where(schema.facet.c.id == bindparam("facet"))
+            .values(taxonomy=bindparam("described"), changed=bindparam("sequence")),
+            rows,
+        )
+
+
+def _encoded(taxonomy: Taxonomy) -> bytes:
+    return msgspec.json.encode(taxonomy)
+
+
+def _decoded(payload: bytes) -> Taxonomy:
+    return msgspec.json.decode(payload, type=Taxonomy)
