@@ -1,0 +1,80 @@
+"""The indexer as a child process of a server process.
+
+Started by `feedserver.starter` with the lock as an open file and the plan on standard input. It ends
+when standard input does, which the kernel closes when the parent dies, however it dies. Everything
+else is `feedserver.indexer`.
+"""
+
+from __future__ import annotations
+
+import logging
+import signal
+import sys
+import threading
+from typing import BinaryIO
+
+import msgspec
+from sqlalchemy.exc import SQLAlchemyError
+
+from feedserver.errors import FeedserverError
+from feedserver.indexer import Indexer
+from feedserver.lock import IndexerLock
+from feedserver.plan import Plan
+
+log = logging.getLogger(__name__)
+
+
+def run(lock: IndexerLock, plan: Plan, stop: threading.Event) -> None:
+    """Index until `stop` is set. The lock is held until the process ends.
+
+    Raises:
+        FeedserverError: if the state folder cannot be used.
+    """
+    lock.sign(plan.fingerprint)
+    indexer = Indexer(plan)
+    try:
+        indexer.run(stop)
+    finally:
+        indexer.close()
+
+
+def stop_on_signals(stop: threading.Event) -> None:
+    """Let SIGTERM and SIGINT end the work at the next safe moment."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+
+
+def log_to_stderr() -> None:
+    """Log as gunicorn does, so that both can be read together."""
+    logging.basicConfig(
+        level=logging.INFO,
+        format="[%(asctime)s] [%(process)d] [%(levelname)s] indexer: %(message)s",
+        datefmt="%Y-%m-%d %H:%M:%S %z",
+    )
+    # watchfiles announces every batch of events.
+    logging.getLogger("watchfiles").setLevel(logging.WARNING)
+
+
+def _stop_at_end(stream: BinaryIO, stop: threading.Event) -> None:
+    stream.read()
+    stop.set()
+
+
+def main(descriptor: int) -> int:
+    """Entry point of the child: 0 after a stop that was asked for, 1 after a failure."""
+    log_to_stderr()
+    stop = threading.Event()
+    stop_on_signals(stop)
+    plan = msgspec.json.decode(sys.stdin.buffer.readline(), type=Plan)
+    parent = threading.Thread(target=_stop_at_end, args=(sys.stdin.buffer, stop), daemon=True)
+    parent.start()
+    try:
+        run(IndexerLock.inherited(descriptor), plan, stop)
+    except (FeedserverError, SQLAlchemyError, OSError) as error:
+        log.error("%s", error)  # noqa: TRY400  one clear sentence, not a traceback
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(int(sys.argv[1])))

@@ -1,0 +1,254 @@
+"""From folders to files: finds article files and reads their bytes.
+
+Tells what is there and what changed on disk; does not know what an article is, and does not wait for
+changes (`watcher` does). Nothing outside a
+root is ever read: symbolic links are followed only to files that lie below the root, and anything
+that is not a regular file is never opened for reading. Every oddity becomes a finding about one
+path (promise 5); no oddity ends a scan.
+"""
+
+from __future__ import annotations
+
+import errno
+import fnmatch
+import os
+import re
+import stat
+from collections.abc import Collection, Iterable, Iterator
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
+
+from feedserver.model import Finding, Severity, Stamp
+
+# The stamp of what has none worth comparing.
+NO_STAMP = Stamp(mtime_ns=0, ctime_ns=0, size=0, inode=0)
+
+# A file that is being written is read again; after this many readings it is left for the next time.
+READ_ATTEMPTS = 3
+
+
+class ScanRules(NamedTuple):
+    """Which files are articles: by suffix, by names to skip (globs), by size in bytes."""
+
+    extensions: frozenset[str]
+    skip: re.Pattern[str]
+    max_file_size: int
+
+    @classmethod
+    def of(cls, extensions: Iterable[str], skip: Iterable[str], max_file_size: int) -> ScanRules:
+        """Rules from suffixes such as `.md` and globs such as `README*`."""
+        pattern = "|".join(fnmatch.translate(glob) for glob in skip)
+        return cls(frozenset(extensions), re.compile(pattern or r"(?!)"), max_file_size)
+
+    def is_article_name(self, name: str) -> bool:
+        """Whether a file of this name is to be read."""
+        return os.path.splitext(name)[1].lower() in self.extensions and not self.is_skipped(name)  # noqa: PTH122  called for every file; pathlib costs ten times as much
+
+    def is_skipped(self, name: str) -> bool:
+        """Whether files and folders of this name are passed over."""
+        return self.skip.match(name) is not None
+
+    def is_skipped_path(self, path: str) -> bool:
+        """Whether a component of a path below a root is passed over."""
+        return any(self.is_skipped(part) for part in PurePosixPath(path).parts)
+
+
+class Found(NamedTuple):
+    """A path below a root with its stamp. With a finding it must not be read."""
+
+    path: str
+    stamp: Stamp
+    finding: Finding | None = None
+
+
+class Scan:
+    """One walk over a root, or the part of it at one path.
+
+    Attributes:
+        unlisted: folders that could not be listed. Files below them are neither there nor gone.
+    """
+
+    def __init__(self, root: Path, rules: ScanRules) -> None:
+        self._root = os.path.realpath(root)
+        self._rules = rules
+        self.unlisted: list[str] = []
+
+    def walk(self, under: str = "") -> Iterator[Found]:
+        """Everything at or below a folder: article files, and what is wrong with others."""
+        pending = [under]
+        while pending:
+            folder = pending.pop()
+            try:
+                with os.scandir(self._absolute(folder)) as entries:
+                    listed = [entry for entry in entries if not self._rules.is_skipped(entry.name)]
+            except OSError as error:
+                if folder == "" or error.errno not in (errno.ENOENT, errno.ENOTDIR):
+                    self.unlisted.append(folder)
+                    yield Found(_printable(folder), NO_STAMP, _unreadable("listed", error))
+                continue
+            for entry in listed:
+                path = f"{folder}/{entry.name}" if folder else entry.name
+                if entry.is_dir(follow_symlinks=False):
+                    pending.append(path)
+                if self._rules.is_article_name(entry.name) or entry.is_symlink():
+                    yield from self.look(path)
+
+    def look(self, path: str) -> Iterator[Found]:
+        """What is to be said of one path; nothing if it is gone, or neither article nor linked folder."""
+        absolute = self._absolute(path)
+        try:
+            status = os.lstat(absolute)
+            is_link = stat.S_ISLNK(status.st_mode)
+            is_article = self._rules.is_article_name(path.rpartition("/")[2])
+            if is_article or (is_link and (os.path.isdir(absolute) or _leads_back(absolute))):  # noqa: PTH112
+                finding = self._judge_link(absolute) if is_link else None
+                status = status if finding else os.stat(absolute)  # noqa: PTH116  as above
+                yield from self._judge(path, status, finding)
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            yield Found(_printable(path), NO_STAMP, _unreadable("looked at", error))
+
+    def is_below(self, path: str) -> bool:
+        """Whether a walk would come to a path: not skipped, and not behind a symbolic link."""
+        folder = self._absolute(path.rpartition("/")[0])
+        return not self._rules.is_skipped_path(path) and os.path.realpath(folder) == folder
+
+    def is_folder(self, path: str) -> bool:
+        """Whether a path is a folder that a walk would enter."""
+        absolute = self._absolute(path)
+        return os.path.isdir(absolute) and not os.path.islink(absolute)  # noqa: PTH112, PTH114  as above
+
+    def _absolute(self, path: str) -> str:
+        return f"{self._root}/{path}" if path else self._root
+
+    def _judge(self, path: str, status: os.stat_result, finding: Finding | None) -> Iterator[Found]:
+        name = path.rpartition("/")[2]
+        if _printable(path) != path:
+            yield Found(_printable(path), NO_STAMP, _NAME)
+        elif finding is not None:
+            yield Found(path, _stamp_of(status), finding)
+        elif not self._rules.is_article_name(name):
+            return
+        elif stat.S_ISDIR(status.st_mode):
+            yield Found(path, NO_STAMP, _FOLDER)
+        elif not stat.S_ISREG(status.st_mode):
+            yield Found(path, _stamp_of(status), _NOT_A_FILE)
+        elif status.st_size > self._rules.max_file_size:
+            yield Found(path, _stamp_of(status), _too_large(status.st_size, self._rules.max_file_size))
+        else:
+            yield Found(path, _stamp_of(status))
+
+    def _judge_link(self, absolute: str) -> Finding | None:
+        """Why a symbolic link is not followed, or None if it is."""
+        try:
+            target = os.path.realpath(absolute, strict=True)
+        except OSError as error:
+            if error.errno == errno.ELOOP:
+                return _LOOP
+            return _error("symlink-broken", "is a symbolic link to something that does not exist")
+        if target != self._root and not target.startswith(self._root + os.sep):
+            return _error("symlink-outside", "is a symbolic link that leads out of the folder of articles")
+        if not os.path.isdir(target):  # noqa: PTH112  as above
+            return None
+        if absolute.startswith(target + os.sep):
+            return _LOOP
+        message = "is a symbolic link to a folder that is read at its own place"
+        return Finding(severity=Severity.INFO, code="symlink-folder", message=message)
+
+
+def _leads_back(absolute: str) -> bool:
+    try:
+        os.stat(absolute)  # noqa: PTH116  as above
+    except OSError as error:
+        return error.errno == errno.ELOOP
+    return False
+
+
+class Unreadable(NamedTuple):
+    """A file whose bytes cannot be had, and why."""
+
+    finding: Finding
+
+
+def read_bytes(root: Path, path: str, max_file_size: int) -> tuple[bytes, Stamp] | Unreadable | None:
+    """The bytes of a file and the stamp that they belong to.
+
+    The stamp is taken from the open file before and after reading; a file that changes meanwhile is
+    read again.
+
+    Returns:
+        None if the file is gone; `Unreadable` if it is there and cannot be read.
+    """
+    absolute = Path(os.path.realpath(root)) / path
+    try:
+        for _ in range(READ_ATTEMPTS):
+            # Without O_NONBLOCK the opening of a FIFO would wait for a writer, maybe for ever.
+            handle = os.open(absolute, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+            with open(handle, "rb", closefd=True) as file:  # noqa: PTH123  an open descriptor
+                before = os.fstat(handle)
+                if not stat.S_ISREG(before.st_mode):
+                    return Unreadable(_NOT_A_FILE)
+                raw = file.read(max_file_size + 1)
+                after = os.fstat(handle)
+            if len(raw) > max_file_size:
+                return Unreadable(_too_large(after.st_size, max_file_size))
+            if _stamp_of(before) == _stamp_of(after) and len(raw) == after.st_size:
+                return raw, _stamp_of(after)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        return Unreadable(_unreadable("read", error))
+    return Unreadable(_error("unsettled", "kept changing while it was being read"))
+
+
+class Difference(NamedTuple):
+    """What a walk found against what was known: to be read, to be noted as it is, to be forgotten."""
+
+    changed: list[Found]
+    gone: list[str]
+
+
+def compare(found: Iterable[Found], known: dict[str, Stamp], unlisted: Collection[str]) -> Difference:
+    """Compare a finished walk with the known stamps.
+
+    `unlisted` may be the live list of the walk that `found` iterates over: it is looked at last.
+    """
+    remaining = dict(known)
+    changed = [item for item in found if remaining.pop(item.path, None) != item.stamp]
+    prefixes = tuple(f"{folder}/" if folder else "" for folder in unlisted)
+    gone = [path for path in remaining if not path.startswith(prefixes)] if prefixes else list(remaining)
+    return Difference(changed, gone)
+
+
+def _stamp_of(status: os.stat_result) -> Stamp:
+    return Stamp(
+        mtime_ns=status.st_mtime_ns, ctime_ns=status.st_ctime_ns, size=status.st_size, inode=status.st_ino
+    )
+
+
+def _printable(path: str) -> str:
+    """A path whose bytes are not UTF-8, made presentable."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
+def _error(code: str, message: str) -> Finding:
+    return Finding(severity=Severity.ERROR, code=code, message=message)
+
+
+def _unreadable(what: str, error: OSError) -> Finding:
+    return _error("unreadable", f"cannot be {what}: {error.strerror}")
+
+
+def _too_large(size: int, limit: int) -> Finding:
+    return _error("too-large", f"is larger ({size:,} bytes) than scan.max_file_size ({limit:,} bytes)")
+
+
+_NOT_A_FILE = _error("not-a-file", "is not a regular file (a pipe, socket or device), so it is not opened")
+_FOLDER = Finding(
+    severity=Severity.WARNING,
+    code="folder",
+    message="is a folder named like an article; what it holds is read",
+)
+_NAME = _error("name-not-utf8", "has a name that is not UTF-8")
+_LOOP = _error("symlink-loop", "is a symbolic link that leads back to itself or to a folder that holds it")
