@@ -1,0 +1,338 @@
+"""The pages that people see: values in, one HTML document as text out.
+
+Knows the templates, the names of the static files and how a date or a number reads. It does not know
+Flask, a request, the index or a clock, and opens nothing but the packaged templates and static files,
+once. A page is a function of its values (promise 2): no relative times, no locale, no environment.
+
+Two rules hold for every page. Text is text: whatever a value holds is escaped, and characters that no HTML
+document may carry are left out. An address is http or https: any other scheme is shown as if it were not
+there. Links between pages are root-relative, so that a page works under whatever host it is reached by;
+addresses to take away (autodiscovery, the ones to copy) are absolute and come from the base URL alone.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from hashlib import sha256
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from feedserver.model import Feed, Finding, Format, Image, Kind, ListingKey, ListingSummary, Value
+
+STATIC_DIR = Path(__file__).with_name("static")
+
+# File name -> digest. Pages link `/static/<name>?v=<digest>`, so an answer may be cached for ever.
+STATIC_DIGESTS: Mapping[str, str] = {
+    path.name: sha256(path.read_bytes()).hexdigest()[:16] for path in sorted(STATIC_DIR.iterdir())
+}
+
+# More listings than this and the directory folds the rest of a group away.
+LONG_TAIL = 60
+
+
+class SiteChrome(Value, frozen=True):
+    """What surrounds every page. `base_url` is absolute, without a trailing slash; it may have a path."""
+
+    title: str
+    description: str
+    language: str
+    base_url: str
+
+
+class ListingGroup(Value, frozen=True):
+    """The listings of one kind and the address that lists them: `/topics`.
+
+    The group of the providers may hold domains too; pages show them as a second, quieter list.
+    """
+
+    heading: str
+    address: str
+    listings: tuple[ListingSummary, ...] = ()
+
+
+class Problem(Value, frozen=True):
+    """A finding about a file, with the path of that file, for operators only (promise 6)."""
+
+    path: str
+    finding: Finding
+
+
+class Subscription(NamedTuple):
+    """One format of one listing: `path` to follow from a page, `url` to take away."""
+
+    name: str
+    media_type: str
+    path: str
+    url: str
+
+
+# --- The pages --------------------------------------------------------------------------------
+
+
+def directory_page(chrome: SiteChrome, everything: ListingSummary, groups: Sequence[ListingGroup]) -> str:
+    """The page at `/`: every listing there is, by group, the fullest first; empty groups are left out."""
+    return _render(
+        "directory.html",
+        chrome,
+        address="/",
+        everything=everything,
+        groups=[_ordered(group) for group in groups if group.listings],
+        long_tail=LONG_TAIL,
+        feeds=_subscriptions(chrome, everything.key),
+    )
+
+
+def group_page(chrome: SiteChrome, group: ListingGroup) -> str:
+    """The page at `/topics` and its like: all listings of one kind, the fullest first."""
+    return _render(
+        "group.html",
+        chrome,
+        address=group.address,
+        section=group.address,
+        group=_ordered(group),
+        feeds=_subscriptions(chrome, ListingKey(kind=Kind.ARTICLES)),
+    )
+
+
+def listing_page(chrome: SiteChrome, feed: Feed, summary: ListingSummary) -> str:
+    """The page of one listing: the addresses of its feeds and its latest entries, as excerpts."""
+    return _render(
+        "listing.html",
+        chrome,
+        address=summary.key.address,
+        section=_section(summary.key),
+        feed=feed,
+        channel=feed.channel,
+        summary=summary,
+        language=feed.channel.language or chrome.language,
+        feeds=_subscriptions(chrome, summary.key, feed.channel.page_url),
+    )
+
+
+def status_page(
+    chrome: SiteChrome, status: Mapping[str, object], problems: Sequence[Problem] | None = None
+) -> str:
+    """The page at `/status`: a table of the status, and the problems where the visitor may see them.
+
+    Args:
+        status: plain values, datetimes, sequences and mappings of them, as the JSON status has them.
+        problems: None where the visitor may not see paths and reasons; counts are part of the status.
+    """
+    return _render("status.html", chrome, address="/status", rows=list(_rows(status)), problems=problems)
+
+
+def error_page(
+    chrome: SiteChrome, code: int, title: str, message: str, suggestions: Sequence[ListingSummary] = ()
+) -> str:
+    """The page of an HTTP error; `suggestions` are the listings closest to what was asked for, best first."""
+    return _render("error.html", chrome, code=code, title=title, message=message, suggestions=suggestions)
+
+
+# --- Values for the templates -----------------------------------------------------------------
+
+
+_FORMATS = (
+    (Format.RSS, "RSS", "application/rss+xml"),
+    (Format.ATOM, "Atom", "application/atom+xml"),
+    (Format.JSON, "JSON Feed", "application/feed+json"),
+)
+
+_SECTIONS = (
+    ("/articles", "All articles"),
+    ("/topics", "Topics"),
+    ("/providers", "Providers"),
+    ("/categories", "Categories"),
+    ("/feeds", "Feeds"),
+)
+
+
+def _section(key: ListingKey) -> str:
+    """The address of the group that a listing belongs to."""
+    kind = Kind.PROVIDER if key.kind is Kind.DOMAIN else key.kind
+    return f"/{kind.value}"
+
+
+def _base_path(chrome: SiteChrome) -> str:
+    return urlsplit(chrome.base_url).path
+
+
+def _subscriptions(chrome: SiteChrome, key: ListingKey, page_url: str = "") -> list[Subscription]:
+    page_url = page_url or f"{chrome.base_url}{key.address}"
+    page_path = f"{_base_path(chrome)}{key.address}"
+    return [
+        Subscription(name, media_type, f"{page_path}.{fmt.value}", f"{page_url}.{fmt.value}")
+        for fmt, name, media_type in _FORMATS
+    ]
+
+
+class _OrderedGroup(NamedTuple):
+    heading: str
+    address: str
+    listings: list[ListingSummary]
+    domains: list[ListingSummary]
+
+
+def _ordered(group: ListingGroup) -> _OrderedGroup:
+    """The group with its listings by count, then title, then address; domains apart."""
+    by_count = sorted(group.listings, key=lambda one: (-one.count, one.title.casefold(), one.key.address))
+    return _OrderedGroup(
+        group.heading,
+        group.address,
+        [one for one in by_count if one.key.kind is not Kind.DOMAIN],
+        [one for one in by_count if one.key.kind is Kind.DOMAIN],
+    )
+
+
+def _rows(status: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, object]]:
+    """The status as label and value; what is nested carries the labels of what it is nested in."""
+    for key, value in status.items():
+        label = f"{prefix}{key.replace('_', ' ')}"
+        if isinstance(value, Mapping):
+            yield from _rows(value, f"{label}: ")
+        else:
+            yield label, _plain(value)
+
+
+def _plain(value: object) -> object:
+    """A status value as text; a datetime stays one."""
+    if isinstance(value, datetime):
+        return value
+    if value is None or value in ("", [], ()):
+        return "–"  # noqa: RUF001  an en dash, as in any table
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return _number(value)
+    if isinstance(value, (list, tuple)):
+        return ", ".join(str(_plain(item)) for item in value)
+    return str(value)
+
+
+# --- How values read --------------------------------------------------------------------------
+
+
+_MONTHS = (
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+)
+
+
+def _day(moment: datetime) -> str:
+    """The day in UTC: `11 May 2021`. Not strftime, whose month names follow the process's locale."""
+    moment = moment.astimezone(UTC)
+    return f"{moment.day} {_MONTHS[moment.month - 1]} {moment.year}"
+
+
+def _minute(moment: datetime) -> str:
+    """The minute in UTC: `11 May 2021, 08:56 UTC`."""
+    return f"{_day(moment)}, {moment.astimezone(UTC):%H:%M} UTC"
+
+
+def _machine_time(moment: datetime) -> str:
+    """A valid `datetime` attribute: `2021-05-11T08:56:31Z`."""
+    return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def _number(number: int) -> str:
+    return f"{number:,}"
+
+
+def _articles(count: int) -> str:
+    return "1 article" if count == 1 else f"{_number(count)} articles"
+
+
+def _duration(seconds: int) -> str:
+    """A duration in its two largest units: `1 h 5 min`, `12 min`, `45 s`."""
+    if seconds < 60:
+        return f"{seconds} s"
+    hours, minutes = divmod(round(seconds / 60), 60)
+    return " ".join(part for part in (f"{hours} h" * bool(hours), f"{minutes} min" * bool(minutes)) if part)
+
+
+def _web_url(url: str) -> str:
+    """The URL if a browser would fetch it over http or https, else nothing.
+
+    The test is on the first characters as they stand: a browser strips spaces and control characters
+    before `javascript:`, so no other beginning is let through.
+    """
+    return url if re.match("https?://", url, re.IGNORECASE) else ""
+
+
+def _lead_image(images: Sequence[Image]) -> Image | None:
+    """The first picture that a page can show."""
+    return next((image for image in images if _web_url(image.url)), None)
+
+
+# What the HTML standard forbids in a document (13.2.3.5): controls, surrogates and noncharacters.
+_FORBIDDEN = re.compile(
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef"
+    + "".join(chr(plane << 16 | last) for plane in range(17) for last in (0xFFFE, 0xFFFF))
+    + "]"
+)
+
+
+def _clean(value: object) -> object:
+    """Leave out forbidden characters; runs on every value of every template, before it is escaped."""
+    if isinstance(value, str) and not isinstance(value, Markup):
+        return _FORBIDDEN.sub("", value)
+    return value
+
+
+# --- The templates ----------------------------------------------------------------------------
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("feedserver.web", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=_clean,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    environment.filters.update(
+        articles=_articles,
+        day=_day,
+        duration=_duration,
+        lead_image=_lead_image,
+        machine_time=_machine_time,
+        minute=_minute,
+        number=_number,
+        web_url=_web_url,
+    )
+    environment.tests["moment"] = lambda value: isinstance(value, datetime)
+    environment.globals.update(
+        sections=_SECTIONS,
+        formats=_FORMATS,
+        static={name: f"/static/{name}?v={digest}" for name, digest in STATIC_DIGESTS.items()},
+    )
+    return environment
+
+
+_TEMPLATES = _environment()
+
+
+def _render(
+    template: str, chrome: SiteChrome, *, address: str = "", section: str = "", **values: object
+) -> str:
+    """One document; `address` is its own, for the canonical link, `section` the one it belongs to."""
+    return _TEMPLATES.get_template(template).render(
+        chrome=chrome, base=_base_path(chrome), address=address, section=section, **values
+    )
