@@ -1,0 +1,48 @@
+"""Plain text: what a field of text means once it is read.
+
+Character references are decoded once, characters that XML and readers refuse are dropped, the rest is
+NFC. No markup is interpreted: `<b>` stays text.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+import unicodedata
+
+# C0 and C1 without tab, line feed, carriage return and NEL; lone surrogates; non-characters.
+_UNWANTED = re.compile(
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff"
+    + "".join(f"{chr(plane + 0xFFFE)}{chr(plane + 0xFFFF)}" for plane in range(0x10000, 0x110000, 0x10000))
+    + "]"
+)
+_BLANK_LINES = re.compile(r"\n{3,}")
+_QUOTED_LENGTH = 60
+
+
+def without_controls(text: str) -> str:
+    """The text without control characters, lone surrogates and non-characters."""
+    return text if text.isprintable() else _UNWANTED.sub("", text)
+
+
+def one_line(text: str) -> str:
+    """The text of a title or name: one line, white space collapsed."""
+    return " ".join(_plain(text).split())
+
+
+def several_lines(text: str) -> str:
+    """The text of an excerpt: white space collapsed within each line, blank lines at most single."""
+    lines = (" ".join(line.split()) for line in _plain(text).splitlines())
+    return _BLANK_LINES.sub("\n\n", "\n".join(lines)).strip()
+
+
+def quoted(text: str) -> str:
+    """A value as messages show it: cut to 60 characters, control characters escaped."""
+    return repr(text if len(text) <= _QUOTED_LENGTH else text[: _QUOTED_LENGTH - 1] + "…")
+
+
+def _plain(text: str) -> str:
+    if "&" in text:
+        text = html.unescape(text)
+    text = without_controls(text)
+    return text if text.isascii() else unicodedata.normalize("NFC", text)
