@@ -8,13 +8,12 @@ else is `feedserver.indexer`.
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import sys
 import threading
-from typing import BinaryIO
 
 import msgspec
-from sqlalchemy.exc import SQLAlchemyError
 
 from feedserver.errors import FeedserverError
 from feedserver.indexer import Indexer
@@ -55,8 +54,10 @@ def log_to_stderr() -> None:
     logging.getLogger("watchfiles").setLevel(logging.WARNING)
 
 
-def _stop_at_end(stream: BinaryIO, stop: threading.Event) -> None:
-    stream.read()
+def _stop_at_end(descriptor: int, stop: threading.Event) -> None:
+    # Not by the buffered stream: a thread that waits in it makes the interpreter abort at its end.
+    while os.read(descriptor, 4096):
+        pass
     stop.set()
 
 
@@ -65,12 +66,14 @@ def main(descriptor: int) -> int:
     log_to_stderr()
     stop = threading.Event()
     stop_on_signals(stop)
-    plan = msgspec.json.decode(sys.stdin.buffer.readline(), type=Plan)
-    parent = threading.Thread(target=_stop_at_end, args=(sys.stdin.buffer, stop), daemon=True)
-    parent.start()
+    told = sys.stdin.buffer.readline()
+    if not told:
+        return 0  # the parent died first
+    plan = msgspec.json.decode(told, type=Plan)
+    threading.Thread(target=_stop_at_end, args=(sys.stdin.fileno(), stop), daemon=True).start()
     try:
         run(IndexerLock.inherited(descriptor), plan, stop)
-    except (FeedserverError, SQLAlchemyError, OSError) as error:
+    except (FeedserverError, OSError) as error:
         log.error("%s", error)  # noqa: TRY400  one clear sentence, not a traceback
         return 1
     return 0

@@ -65,13 +65,30 @@ class ServerBusyError(FeedserverError):
     """The lock of the indexer is held by a process that cannot be waited for."""
 
 
+class PortError(FeedserverError):
+    """The server cannot listen where it is told to.
+
+    Attributes:
+        host: name or address.
+        port: number of the port.
+    """
+
+    def __init__(self, host: str, port: int, reason: str) -> None:
+        self.host = host
+        self.port = port
+        super().__init__(f"cannot listen at {host}, port {port}: {reason}; choose another one with --port")
+
+
 class UnknownAddressError(FeedserverError):
     """An address names no listing.
 
     Attributes:
         address: the address as it was asked for.
+        close: addresses that may have been meant.
     """
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, close: Sequence[str] = ()) -> None:
         self.address = address
-        super().__init__(f"{address}: no such listing")
+        self.close = tuple(close)
+        hint = f"; did you mean {' or '.join(self.close)}?" if self.close else ""
+        super().__init__(f"{address}: no such listing{hint}")

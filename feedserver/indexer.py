@@ -9,22 +9,21 @@ measured). Keeps promise 1: the stamp decides what is read, the writer what is p
 from __future__ import annotations
 
 import logging
+import os
+import stat
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
+from typing import NamedTuple
 
 import msgspec
-from sqlalchemy import Connection, Engine, select
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError
 
 from feedserver import claims
 from feedserver.articles.reading import read_article
-from feedserver.index import builds, schema
-from feedserver.index.builds import transaction
-from feedserver.index.memory import Memory
-from feedserver.index.writer import IndexWriter
+from feedserver.index.keeper import BuildKeeper
 from feedserver.model import FileChange, FileKey, Reading, Severity, Stamp, Value, Verdict
 from feedserver.plan import Plan
 from feedserver.scanner import Found, Scan, ScanRules, Unreadable, compare, read_bytes
@@ -64,12 +63,27 @@ class Summary(Value, frozen=True):
     seconds: float
 
 
+class _Folder(NamedTuple):
+    """A folder as it is watched: its path, and which folder that is."""
+
+    path: str
+    device: int
+    inode: int
+
+
+class _StoppedError(Exception):
+    """The work was ended in the middle; what is missing is found by the next scan."""
+
+
 class Indexer:
     """The writer of one state folder. Its caller holds the lock.
 
     Args:
         plan: what to index.
         clock: seconds since the epoch.
+
+    Raises:
+        StateError: on construction, if the state folder cannot be used.
     """
 
     def __init__(self, plan: Plan, clock: Callable[[], float] = time.time) -> None:
@@ -77,70 +91,52 @@ class Indexer:
         self._clock = clock
         self._state_dir = Path(plan.state_dir)
         self._rules = ScanRules.of(plan.extensions, plan.skip, plan.max_file_size)
-        self._memory = Memory(self._state_dir)
-        self._engine: Engine
-        self._connection: Connection
-        self._writer: IndexWriter
-        self._build: Path
         self._recheck: dict[FileKey, float] = {}
-        self._open()
+        self._keeper = BuildKeeper(self._state_dir, plan.fingerprint, plan.selections, self._now())
 
     def close(self) -> None:
         """Give the connections back."""
-        self._connection.close()
-        self._engine.dispose()
-        self._memory.close()
-
-    # --- the build ------------------------------------------------------------------------------
-
-    def _open(self) -> None:
-        """Go on with the serving build if it was made for this plan, else begin another one."""
-        serving = builds.serving_build(self._state_dir)
-        if serving is not None and _fingerprint_of(serving) == self._plan.fingerprint:
-            self._use(serving)
-        else:
-            self._begin_build()
-
-    def _begin_build(self) -> None:
-        self._use(builds.new_build(self._state_dir))
-        self._writer.create({"fingerprint": self._plan.fingerprint}, self._now())
-
-    def _use(self, build: Path) -> None:
-        self._build = build
-        self._engine = builds.open_engine(build, create=True)
-        self._connection = self._engine.connect()
-        self._writer = IndexWriter(self._connection, self._memory, self._plan.selections)
-
-    def _serve_build(self) -> None:
-        """Once the build is complete: let the pointer name it, and drop the one before."""
-        if builds.serving_build(self._state_dir) != self._build:
-            builds.publish_build(self._state_dir, self._build)
-        builds.remove_other_builds(self._state_dir, keep=self._build)
+        self._keeper.close()
 
     # --- scans ----------------------------------------------------------------------------------
 
     def refresh(self, progress: Callable[[Progress], None] | None = None) -> Summary:
-        """Bring the index up to date with all files."""
+        """Bring the index up to date with all files; build it anew if it is damaged or was removed.
+
+        Raises:
+            StateError: if it cannot be written, or the memory is damaged.
+        """
+        try:
+            self._keeper.renew_if_removed(self._now())
+            try:
+                return self._refresh(progress)
+            except DBAPIError as error:
+                self._keeper.replace(error, self._now())
+                return self._refresh(progress)
+        except DBAPIError as error:
+            raise self._keeper.unusable(error) from error
+
+    def _refresh(self, progress: Callable[[Progress], None] | None) -> Summary:
         started = self._clock()
-        self._writer.advance(self._now())
+        changed = self._keeper.writer.advance(self._now()) if self._keeper.is_serving() else 0
         todo: list[tuple[int, Found]] = []
         gone: list[FileChange] = []
         files = 0
         for position in range(len(self._plan.roots)):
-            known = self._writer.stamps(position)
+            known = self._keeper.writer.stamps(position)
             scan = self._scan(position)
             found = list(scan.walk())
             difference = compare(found, known, scan.unlisted)
             files += len(found)
             todo += [(position, item) for item in difference.changed]
             gone += [self._gone(position, path) for path in difference.gone]
-        changed = self._read_and_apply(todo, progress)
+        changed += self._read_and_apply(todo, progress)
         # Last, so that a file that was moved and keeps its id is there again before it is gone.
         changed += self._apply(gone)
+        changed += self._keeper.publish(self._now())
         finished = self._clock()
-        self._serve_build()
-        claims.stake(self._memory, self._plan.claim)
-        self._writer.note(
+        claims.stake(self._keeper.memory, self._plan.claim)
+        self._keeper.writer.note(
             {
                 "scan_started": _iso(started),
                 "scan_finished": _iso(finished),
@@ -161,7 +157,7 @@ class Indexer:
         todo: list[tuple[int, Found]] = []
         gone: list[FileChange] = []
         for path in sorted(set(paths)):
-            known = self._writer.stamps(root, path)
+            known = self._keeper.writer.stamps(root, path)
             found: list[Found] = []
             if scan.is_below(path):
                 found = list(scan.look(path))
@@ -170,9 +166,16 @@ class Indexer:
             difference = compare(found, known, scan.unlisted)
             todo += [(root, item) for item in difference.changed]
             gone += [self._gone(root, item) for item in difference.gone]
-        unique = {(root, item.path): (root, item) for root, item in todo}
+        unique = {FileKey(root=root, path=item.path): (root, item) for root, item in todo}
         changed = self._read_and_apply(list(unique.values()), None)
-        return changed + self._apply(list({change.key: change for change in gone}.values()))
+        # What one of two overlapping paths did not find and the other did was made in between.
+        lost = {change.key: change for change in gone if change.key not in unique}
+        return changed + self._apply(list(lost.values()))
+
+    def publish_due(self) -> int:
+        """Publish what time alone has changed. Returns the number of articles that changed."""
+        due = self._keeper.writer.next_due()
+        return 0 if due is None or due > self._now() else self._keeper.writer.advance(self._now())
 
     def _scan(self, root: int) -> Scan:
         return Scan(Path(self._plan.roots[root].path), self._rules)
@@ -201,7 +204,7 @@ class Indexer:
             yield batch
 
     def _apply(self, changes: Sequence[FileChange]) -> int:
-        return self._writer.apply(changes, self._now()) if changes else 0
+        return self._keeper.apply(changes, self._now())
 
     # --- files ----------------------------------------------------------------------------------
 
@@ -228,14 +231,15 @@ class Indexer:
 
         A file that was just changed is read once more, so it is stored under a stamp that no file
         has. If it just ceased to be an article, it may be in the middle of being written (an editor
-        truncates before it writes): then what was published stays until the second look.
+        truncates before it writes): then what was published stays until the second look. The clock of a
+        file server may be ahead of ours.
         """
         age = self._clock() - stamp.ctime_ns / 1e9
-        if not 0 <= age < UNSETTLED_SECONDS:
+        if abs(age) >= UNSETTLED_SECONDS:
             self._recheck.pop(key, None)
             return self._change(key, stamp, reading)
         self._recheck[key] = self._clock() + UNSETTLED_SECONDS - age + 0.05
-        if reading.verdict in (Verdict.NOT_ARTICLE, Verdict.UNDATED) and self._writer.has_article(key):
+        if reading.verdict in (Verdict.NOT_ARTICLE, Verdict.UNDATED) and self._keeper.writer.is_in_use(key):
             return None
         return self._change(key, msgspec.structs.replace(stamp, inode=-1), reading)
 
@@ -254,46 +258,70 @@ class Indexer:
     # --- the loop -------------------------------------------------------------------------------
 
     def run(self, stop: threading.Event, on_scan: Callable[[Summary], None] | None = None) -> None:
-        """Keep the index up to date until `stop` is set."""
-        watched: list[Path] = []
-        while not stop.is_set():
-            watched = self._existing_roots() if self._plan.watch else []
-            with Watcher(watched) as watcher:
-                self._report(self.refresh(), on_scan)
-                self._follow(watcher, stop, on_scan)
+        """Keep the index up to date until `stop` is set.
+
+        Raises:
+            StateError: if it cannot be written, or the memory is damaged.
+        """
+
+        def check(_: Progress) -> None:
+            if stop.is_set():
+                raise _StoppedError
+
+        def scan() -> None:
+            summary = self.refresh(check)
+            self._report(summary)
+            if on_scan is not None:
+                on_scan(summary)
+
+        try:
+            while not stop.is_set():
+                folders = self._watchable_roots()
+                with Watcher([Path(path) for path, _, _ in folders]) as watcher:
+                    scan()
+                    self._follow_or_replace(watcher, folders, stop, scan)
+        except _StoppedError:
+            log.info("stopped before the scan was complete")
+
+    def _follow_or_replace(
+        self, watcher: Watcher, folders: list[_Folder], stop: threading.Event, scan: Callable[[], None]
+    ) -> None:
+        try:
+            self._follow(watcher, folders, stop, scan)
+        except DBAPIError as error:
+            self._keeper.replace(error, self._now())
 
     def _follow(
-        self, watcher: Watcher, stop: threading.Event, on_scan: Callable[[Summary], None] | None
+        self, watcher: Watcher, folders: list[_Folder], stop: threading.Event, scan: Callable[[], None]
     ) -> None:
-        """Follow changes until `stop` is set or the folders to watch are others."""
+        """Follow changes until `stop` is set or the watcher does not see all folders any more."""
         scanned = time.monotonic()
+        names = {path for path, _, _ in folders}
         while not stop.is_set():
             rescan = scanned + self._plan.rescan_interval
             paths = watcher.wait(self._patience(rescan - time.monotonic()))
+            if paths & names or self._watchable_roots() != folders:
+                return
             self._handle(paths)
             self._look_again()
-            due = self._writer.next_due()
-            if due is not None and due <= self._now():
-                self._report_changes(self._writer.advance(self._now()), "became due")
+            self._report_changes(self.publish_due(), "became due")
             if time.monotonic() >= rescan or self._scan_is_requested():
-                if self._plan.watch and list(watcher.folders) != self._existing_roots():
-                    return
-                self._report(self.refresh(), on_scan)
+                scan()
                 scanned = time.monotonic()
 
     def _patience(self, until_rescan: float) -> float:
         """How long to wait for events, in seconds."""
-        due = self._writer.next_due()
+        due = self._keeper.writer.next_due()
         moments = [*self._recheck.values()] + ([] if due is None else [float(due)])
         waits = [moment - self._clock() for moment in moments]
         return max(0.0, min([IDLE_SECONDS, until_rescan, *waits]))
 
     def _handle(self, paths: set[str]) -> None:
         for position, root in enumerate(self._plan.roots):
-            for base in {root.path, str(Path(root.path).resolve())}:
-                below = [path[len(base) + 1 :] for path in paths if path.startswith(base + "/")]
-                if below:
-                    self._report_changes(self.look_at(position, below), "changed on disk")
+            start = os.path.realpath(root.path) + os.sep
+            below = [path.removeprefix(start) for path in paths if path.startswith(start)]
+            if below:
+                self._report_changes(self.look_at(position, below), "changed on disk")
 
     def _look_again(self) -> None:
         now = self._clock()
@@ -304,8 +332,17 @@ class Indexer:
                 self._recheck.pop(key, None)
             self._report_changes(self.look_at(position, paths), "settled")
 
-    def _existing_roots(self) -> list[Path]:
-        return [path for root in self._plan.roots if (path := Path(root.path)).is_dir()]
+    def _watchable_roots(self) -> list[_Folder]:
+        """The roots that exist, and which folders they are: another one must be watched anew."""
+        folders = []
+        for root in self._plan.roots if self._plan.watch else ():
+            try:
+                status = os.stat(root.path)  # noqa: PTH116  beside realpath, which pathlib has not
+            except OSError:
+                continue  # the scan says why
+            if stat.S_ISDIR(status.st_mode):
+                folders.append(_Folder(os.path.realpath(root.path), status.st_dev, status.st_ino))
+        return folders
 
     def _scan_is_requested(self) -> bool:
         request = self._state_dir / RESCAN_REQUEST
@@ -315,7 +352,7 @@ class Indexer:
         request.unlink(missing_ok=True)
         return True
 
-    def _report(self, summary: Summary, on_scan: Callable[[Summary], None] | None) -> None:
+    def _report(self, summary: Summary) -> None:
         if summary.read or summary.gone or summary.articles_changed:
             log.info(
                 "scanned %d files in %.2f s: %d read, %d gone, %d articles changed",
@@ -325,8 +362,6 @@ class Indexer:
                 summary.gone,
                 summary.articles_changed,
             )
-        if on_scan is not None:
-            on_scan(summary)
 
     def _report_changes(self, changed: int, why: str) -> None:
         if changed:
@@ -334,22 +369,6 @@ class Indexer:
 
     def _now(self) -> int:
         return int(self._clock())
-
-
-def _fingerprint_of(build: Path) -> str | None:
-    """The fingerprint that a build was made for, or None if it cannot be read."""
-    engine = builds.open_engine(build)
-    try:
-        with engine.connect() as connection, transaction(connection):
-            fingerprint: str | None = connection.scalar(
-                select(schema.meta.c.value).where(schema.meta.c.key == "fingerprint")
-            )
-            return fingerprint
-    except SQLAlchemyError as error:
-        log.warning("%s cannot be read and is built anew: %s", build, error.__cause__ or error)
-        return None
-    finally:
-        engine.dispose()
 
 
 def _iso(seconds: float) -> str:

@@ -32,7 +32,11 @@ class IndexerLock:
 
     @classmethod
     def acquire(cls, state_dir: Path) -> IndexerLock | None:
-        """Take the lock of a state folder, or None if another process has it. Never waits."""
+        """Take the lock of a state folder, or None if another process has it. Never waits.
+
+        Raises:
+            OSError: if the state folder is not there or cannot be written.
+        """
         # Not inherited by children (PEP 446): a lock inherited by a pool outlived its holder (measured).
         descriptor = os.open(state_dir / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
@@ -40,6 +44,8 @@ class IndexerLock:
         except BlockingIOError:
             os.close(descriptor)
             return None
+        # What the last holder wrote says nothing of this one.
+        os.ftruncate(descriptor, 0)
         return cls(descriptor)
 
     @classmethod

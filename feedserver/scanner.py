@@ -1,9 +1,9 @@
 """From folders to files: finds article files and reads their bytes.
 
 Tells what is there and what changed on disk; does not know what an article is, and does not wait for
-changes (`watcher` does). Nothing outside a
-root is ever read: symbolic links are followed only to files that lie below the root, and anything
-that is not a regular file is never opened for reading. Every oddity becomes a finding about one
+changes (`watcher` does). Nothing outside a root is ever read: symbolic links are followed only to files
+that lie below the root, also when a link takes the place of a file between look and reading, and
+anything that is not a regular file is never opened for reading. Every oddity becomes a finding about one
 path (promise 5); no oddity ends a scan.
 """
 
@@ -80,15 +80,19 @@ class Scan:
             folder = pending.pop()
             try:
                 with os.scandir(self._absolute(folder)) as entries:
-                    listed = [entry for entry in entries if not self._rules.is_skipped(entry.name)]
+                    listed = [
+                        (entry, entry.is_dir(follow_symlinks=False))
+                        for entry in entries
+                        if not self._rules.is_skipped(entry.name)
+                    ]
             except OSError as error:
                 if folder == "" or error.errno not in (errno.ENOENT, errno.ENOTDIR):
                     self.unlisted.append(folder)
                     yield Found(_printable(folder), NO_STAMP, _unreadable("listed", error))
                 continue
-            for entry in listed:
+            for entry, is_folder in listed:
                 path = f"{folder}/{entry.name}" if folder else entry.name
-                if entry.is_dir(follow_symlinks=False):
+                if is_folder:
                     pending.append(path)
                 if self._rules.is_article_name(entry.name) or entry.is_symlink():
                     yield from self.look(path)
@@ -102,9 +106,10 @@ class Scan:
             is_article = self._rules.is_article_name(path.rpartition("/")[2])
             if is_article or (is_link and (os.path.isdir(absolute) or _leads_back(absolute))):  # noqa: PTH112
                 finding = self._judge_link(absolute) if is_link else None
-                status = status if finding else os.stat(absolute)  # noqa: PTH116  as above
+                if is_link and finding is None:
+                    status = os.stat(absolute)  # noqa: PTH116  as above
                 yield from self._judge(path, status, finding)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return
         except OSError as error:
             yield Found(_printable(path), NO_STAMP, _unreadable("looked at", error))
@@ -147,14 +152,18 @@ class Scan:
             if error.errno == errno.ELOOP:
                 return _LOOP
             return _error("symlink-broken", "is a symbolic link to something that does not exist")
-        if target != self._root and not target.startswith(self._root + os.sep):
-            return _error("symlink-outside", "is a symbolic link that leads out of the folder of articles")
+        if not _is_below(target, self._root):
+            return _OUTSIDE
         if not os.path.isdir(target):  # noqa: PTH112  as above
             return None
         if absolute.startswith(target + os.sep):
             return _LOOP
         message = "is a symbolic link to a folder that is read at its own place"
         return Finding(severity=Severity.INFO, code="symlink-folder", message=message)
+
+
+def _is_below(target: str, root: str) -> bool:
+    return target == root or target.startswith(root.rstrip(os.sep) + os.sep)
 
 
 def _leads_back(absolute: str) -> bool:
@@ -174,32 +183,45 @@ class Unreadable(NamedTuple):
 def read_bytes(root: Path, path: str, max_file_size: int) -> tuple[bytes, Stamp] | Unreadable | None:
     """The bytes of a file and the stamp that they belong to.
 
-    The stamp is taken from the open file before and after reading; a file that changes meanwhile is
-    read again.
+    The stamp is taken from the open file before and after reading; a file that changes meanwhile, or
+    that another one takes the place of, is read again.
 
     Returns:
         None if the file is gone; `Unreadable` if it is there and cannot be read.
     """
-    absolute = Path(os.path.realpath(root)) / path
+    below = os.path.realpath(root)
+    absolute = os.path.join(below, path)  # noqa: PTH118  called for every file; pathlib costs ten times as much
     try:
         for _ in range(READ_ATTEMPTS):
-            # Without O_NONBLOCK the opening of a FIFO would wait for a writer, maybe for ever.
-            handle = os.open(absolute, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-            with open(handle, "rb", closefd=True) as file:  # noqa: PTH123  an open descriptor
-                before = os.fstat(handle)
-                if not stat.S_ISREG(before.st_mode):
-                    return Unreadable(_NOT_A_FILE)
-                raw = file.read(max_file_size + 1)
-                after = os.fstat(handle)
-            if len(raw) > max_file_size:
-                return Unreadable(_too_large(after.st_size, max_file_size))
-            if _stamp_of(before) == _stamp_of(after) and len(raw) == after.st_size:
-                return raw, _stamp_of(after)
+            result = _read_once(absolute, below, max_file_size)
+            if result is not None:
+                return result
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
         return Unreadable(_unreadable("read", error))
     return Unreadable(_error("unsettled", "kept changing while it was being read"))
+
+
+def _read_once(absolute: str, root: str, max_file_size: int) -> tuple[bytes, Stamp] | Unreadable | None:
+    """One reading of a file; None if it changed meanwhile."""
+    # Without O_NONBLOCK the opening of a FIFO would wait for a writer, maybe for ever.
+    handle = os.open(absolute, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with open(handle, "rb", closefd=True) as file:  # noqa: PTH123  an open descriptor
+        before = os.fstat(handle)
+        if not stat.S_ISREG(before.st_mode):
+            return Unreadable(_NOT_A_FILE)
+        # After opening, because what is looked at before can be replaced by a link in between.
+        target = os.path.realpath(absolute, strict=True)
+        if not _is_below(target, root):
+            return Unreadable(_OUTSIDE)
+        raw = file.read(max_file_size + 1)
+        after, named = os.fstat(handle), os.lstat(target)
+    if len(raw) > max_file_size:
+        return Unreadable(_too_large(after.st_size, max_file_size))
+    stamp = _stamp_of(before)
+    is_settled = stamp == _stamp_of(after) == _stamp_of(named) and len(raw) == stamp.size
+    return (raw, stamp) if is_settled else None
 
 
 class Difference(NamedTuple):
@@ -215,7 +237,9 @@ def compare(found: Iterable[Found], known: dict[str, Stamp], unlisted: Collectio
     `unlisted` may be the live list of the walk that `found` iterates over: it is looked at last.
     """
     remaining = dict(known)
-    changed = [item for item in found if remaining.pop(item.path, None) != item.stamp]
+    # By path: a folder named like an article that cannot be listed is found twice.
+    unique = {item.path: item for item in found}
+    changed = [item for item in unique.values() if remaining.pop(item.path, None) != item.stamp]
     prefixes = tuple(f"{folder}/" if folder else "" for folder in unlisted)
     gone = [path for path in remaining if not path.startswith(prefixes)] if prefixes else list(remaining)
     return Difference(changed, gone)
@@ -245,6 +269,7 @@ def _too_large(size: int, limit: int) -> Finding:
 
 
 _NOT_A_FILE = _error("not-a-file", "is not a regular file (a pipe, socket or device), so it is not opened")
+_OUTSIDE = _error("symlink-outside", "is a symbolic link that leads out of the folder of articles")
 _FOLDER = Finding(
     severity=Severity.WARNING,
     code="folder",

@@ -1,6 +1,6 @@
 """Offers to start the indexer, from every server process.
 
-A thread of a serving process tries the lock once a second. Whoever gets it starts the indexer as a
+A thread of a serving process tries the lock twice a second. Whoever gets it starts the indexer as a
 child process and hands the lock over; when that child or its starter dies, the lock is free and
 another process does the same. Nothing is indexed here (promise 7), and nothing starts before
 `start` is called, after the fork.
@@ -9,11 +9,14 @@ another process does the same. Nothing is indexed here (promise 7), and nothing 
 from __future__ import annotations
 
 import logging
+import os
+import site
 import subprocess
 import sys
 import threading
 import time
 from pathlib import Path
+from typing import IO
 
 import msgspec
 
@@ -24,7 +27,7 @@ log = logging.getLogger(__name__)
 
 TRY_SECONDS = 0.5
 
-# A child that dies at once will probably do so again.
+# A child that dies at once will probably do so again, so each time the next one waits twice as long.
 RETRY_SECONDS = 10.0
 QUICK_DEATH_SECONDS = 5.0
 
@@ -50,37 +53,74 @@ class IndexerStarter:
         self._thread.join()
 
     def _run(self) -> None:
+        retry = TRY_SECONDS
         while not self._stop.is_set():
-            lock = IndexerLock.acquire(Path(self._plan.state_dir))
-            pause = TRY_SECONDS if lock is None else self._run_child(lock)
-            self._stop.wait(pause)
+            begun = time.monotonic()
+            has_failed = self._try() and time.monotonic() - begun < QUICK_DEATH_SECONDS
+            self._stop.wait(retry if has_failed else TRY_SECONDS)
+            retry = min(2 * retry, RETRY_SECONDS) if has_failed else TRY_SECONDS
 
-    def _run_child(self, lock: IndexerLock) -> float:
-        """Start the child, hand it the lock, stay until it ends; the seconds to wait then."""
-        begun = time.monotonic()
-        child = subprocess.Popen(  # noqa: S603  our own module, by the running interpreter
-            [sys.executable, "-m", "feedserver.child", str(lock.descriptor)],
-            stdin=subprocess.PIPE,
-            pass_fds=[lock.descriptor],
-        )
-        lock.release()
-        stdin = child.stdin
-        if stdin is None:
-            raise AssertionError("a pipe was asked for")
+    def _try(self) -> bool:
+        """Run the child if no other process does; whether that failed."""
         try:
-            stdin.write(msgspec.json.encode(self._plan) + b"\n")
-            stdin.flush()
-        except BrokenPipeError:
-            log.warning("the indexer ended before it was told what to do")
-        while child.poll() is None and not self._stop.wait(0.1):
-            pass
-        stdin.close()
+            lock = IndexerLock.acquire(Path(self._plan.state_dir))
+            if lock is None:
+                return False
+            try:
+                child = self._start_child(lock)
+            finally:
+                lock.release()
+            return self._attend(child)
+        except OSError as error:
+            log.error("the indexer cannot be started: %s", error)  # noqa: TRY400  one clear sentence
+            return True
+
+    def _start_child(self, lock: IndexerLock) -> subprocess.Popen[bytes]:
+        """Start the child and hand it the lock."""
+        return subprocess.Popen(  # noqa: S603  our own module, by the running interpreter
+            # -P: the working directory may be a folder of articles, whose files are not to be imported.
+            [sys.executable, "-P", "-m", "feedserver.child", str(lock.descriptor)],
+            env={**os.environ, **_import_path()},
+            stdin=subprocess.PIPE,
+            bufsize=0,
+            pass_fds=[lock.descriptor],
+            # Not in the group of the terminal: Ctrl-C stops the server, and the server stops its child.
+            process_group=0,
+        )
+
+    def _attend(self, child: subprocess.Popen[bytes]) -> bool:
+        """Tell the child what to do and stay until it ends; whether it failed."""
+        if child.stdin is None:
+            raise AssertionError("a pipe was asked for")
+        with child.stdin as stdin:
+            _send(stdin, msgspec.json.encode(self._plan) + b"\n")
+            while child.poll() is None and not self._stop.wait(0.1):
+                pass
         try:
             status = child.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired:
             child.kill()
             status = child.wait()
         if status == 0 or self._stop.is_set():
-            return 0
+            return False
         log.warning("the indexer ended with status %d and is started again", status)
-        return RETRY_SECONDS if time.monotonic() - begun < QUICK_DEATH_SECONDS else 0
+        return True
+
+
+def _import_path() -> dict[str, str]:
+    """What lets the child find this package where it is not installed."""
+    package = str(Path(__file__).resolve().parent.parent)
+    if package in site.getsitepackages():
+        return {}
+    others = os.environ.get("PYTHONPATH")
+    return {"PYTHONPATH": f"{package}{os.pathsep}{others}" if others else package}
+
+
+def _send(stream: IO[bytes], content: bytes) -> None:
+    rest = memoryview(content)
+    try:
+        while rest:
+            # A pipe without a buffer takes what fits.
+            rest = rest[stream.write(rest) :]
+    except BrokenPipeError:
+        log.warning("the indexer ended before it was told what to do")

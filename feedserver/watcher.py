@@ -23,17 +23,19 @@ WINDOW_MS = 100
 SILENCE_MS = 20
 HEARTBEAT_MS = 100
 
+# How long a watcher that failed stays away, so that what makes it fail cannot keep everybody busy.
+FAILURE_SECONDS = 1.0
+
 
 class Watcher:
     """Watches folders until it is closed. Use it as a context manager.
 
-    Attributes:
-        works: False once the OS has refused to watch (no more watches, say); then only rescans help.
+    It does not look again whether its folders are still the ones it was given: a folder that is removed
+    and made anew is watched no more. `wait` then returns the folder itself.
     """
 
     def __init__(self, folders: Sequence[Path]) -> None:
         self.folders = tuple(folders)
-        self.works = True
         self._paths: queue.SimpleQueue[set[str]] = queue.SimpleQueue()
         self._stop = threading.Event()
         self._settled = threading.Event()
@@ -50,7 +52,11 @@ class Watcher:
         self._thread.join()
 
     def wait(self, timeout: float) -> set[str]:
-        """The absolute paths at which something happened; empty after `timeout` seconds of nothing."""
+        """The absolute paths at which something happened; empty after `timeout` seconds of nothing.
+
+        A watched folder itself is among them if something happened to it, or if events were lost and
+        it will be watched no more.
+        """
         try:
             paths = set(self._paths.get(timeout=max(timeout, 0)))
         except queue.Empty:
@@ -64,8 +70,13 @@ class Watcher:
             if self.folders:
                 self._watch()
         except (OSError, RuntimeError) as error:
-            self.works = False
-            log.warning("files cannot be watched, changes are found by rescans only: %s", error)
+            if self._settled.is_set():
+                # One name that is not UTF-8 is enough (watchfiles: "Unable to decode path").
+                log.warning("events were lost, all folders are read again: %s", error)
+                self._stop.wait(FAILURE_SECONDS)
+                self._paths.put({str(folder) for folder in self.folders})
+            else:
+                log.warning("files cannot be watched, changes are found by rescans only: %s", error)
         finally:
             self._settled.set()
 

@@ -15,16 +15,15 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import quote
 
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.pool import NullPool
 
 Item = TypeVar("Item")
 
 POINTER = "current"
 MEMORY = "memory.sqlite"
-_SUFFIXES = ("", "-wal", "-shm")
-
 # SQLite allows 32,766 variables in a statement; a thousand keys keep statements short.
 PIECE = 1000
 
@@ -64,10 +63,10 @@ def publish_build(state_dir: Path, build: Path) -> None:
 
 def remove_other_builds(state_dir: Path, keep: Path) -> None:
     """Delete every build but one; a reader that still has an old one open keeps its open file."""
-    for leftover in [*state_dir.glob("index-*.sqlite"), *state_dir.glob(".current-*")]:
-        if leftover != keep:
-            for suffix in _SUFFIXES:
-                leftover.with_name(leftover.name + suffix).unlink(missing_ok=True)
+    # With the files that SQLite puts beside a database, also where the database itself is gone already.
+    for leftover in [*state_dir.glob("index-*.sqlite*"), *state_dir.glob(".current-*")]:
+        if not leftover.name.startswith(keep.name):
+            leftover.unlink(missing_ok=True)
 
 
 def open_engine(database: Path, *, create: bool = False, patience: float = BUSY_TIMEOUT_SECONDS) -> Engine:
@@ -78,9 +77,12 @@ def open_engine(database: Path, *, create: bool = False, patience: float = BUSY_
         create: create it when it is missing; otherwise a missing file is an error on connecting.
         patience: how long to wait for another writer, in seconds.
     """
-    mode = "rwc" if create else "rw"
     engine = create_engine(
-        f"sqlite:///file:{database}?mode={mode}&uri=true",
+        URL.create(
+            "sqlite",
+            database=f"file:{quote(os.fsencode(database))}",
+            query={"mode": "rwc" if create else "rw", "uri": "true"},
+        ),
         poolclass=NullPool,
         connect_args={"timeout": patience, "check_same_thread": False},
     )

@@ -8,14 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from feedserver.model import Article, Kind, ListingKey, Selection, Value
+from feedserver.model import Article, Kind, ListingKey, Reading, Selection, Value
+
+# Before every time that an article can state.
+_NEVER = -(1 << 62)
 
 
 class Candidate(Value, frozen=True):
     """A file's claim to be the article of an id. Times in seconds since the epoch.
 
     `order_path` is the id prefix of the root and the path below it; `declared_update` the article's
-    own `updatedDateTime`.
+    own `updatedDateTime`. A provisional publication is the file's mtime or the time of first sight.
     """
 
     file_id: int
@@ -30,11 +33,23 @@ class Candidate(Value, frozen=True):
         """Whether its time of publication has come."""
         return self.published <= now
 
-    def effective_update(self, now: int) -> int:
-        """`updatedDateTime` unless it lies in the future, else the publication."""
+    def stated_update(self, now: int) -> int:
+        """`updatedDateTime` unless it lies in the future, else the publication, where the file states one."""
         if self.declared_update is not None and self.declared_update <= now:
             return self.declared_update
-        return self.published
+        return _NEVER if self.date_is_provisional else self.published
+
+
+class Usable(Value, frozen=True):
+    """A file that changed and the reading of it that counts: its own, or the last good one.
+
+    `mtime` is the one that belongs to the reading, in seconds since the epoch.
+    """
+
+    file_id: int
+    order_path: str
+    reading: Reading
+    mtime: int
 
 
 class KnownArticle(Value, frozen=True):
@@ -58,7 +73,7 @@ def choose_winner(candidates: Iterable[Candidate], now: int) -> Candidate | None
     """The live candidate with the later update or publication, then the lower path; None if none is live."""
     live = [candidate for candidate in candidates if candidate.is_live(now)]
     return min(
-        live, key=lambda candidate: (-candidate.effective_update(now), candidate.order_path), default=None
+        live, key=lambda candidate: (-candidate.stated_update(now), candidate.order_path), default=None
     )
 
 

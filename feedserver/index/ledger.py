@@ -64,19 +64,26 @@ class Ledger:
         self._left: list[tuple[ListingKey, LiveEntry]] = []
         self._joined: list[tuple[ListingKey, LiveEntry]] = []
 
-    def count_out(self, entry: LiveEntry) -> None:
-        """Take an entry out of all its listings."""
-        self._count(entry, -1)
-        self._left.extend((key, entry) for key in entry.listings)
+    def move(self, old: LiveEntry | None, new: LiveEntry | None) -> None:
+        """Take an entry out of the listings it was in, and put it into those it is in.
 
-    def count_in(self, entry: LiveEntry) -> None:
-        """Put an entry into all its listings."""
-        self._count(entry, 1)
-        self._joined.extend((key, entry) for key in entry.listings)
+        Where it shows the same as before, only listings that it joins or leaves are touched: a change of
+        `heat` may move it out of a selection and changes no other feed (promise 1).
+        """
+        before = {} if old is None else old.listings
+        after = {} if new is None else new.listings
+        if old is not None and new is not None and old.digest == new.digest:
+            before, after = _without(before, after), _without(after, before)
+        if old is not None:
+            self._count(old, before, -1)
+            self._left.extend((key, old) for key in before)
+        if new is not None:
+            self._count(new, after, 1)
+            self._joined.extend((key, new) for key in after)
 
-    def _count(self, entry: LiveEntry, sign: int) -> None:
+    def _count(self, entry: LiveEntry, listings: Mapping[ListingKey, str], sign: int) -> None:
         amount = sign * int.from_bytes(entry.digest, "big")
-        for key, text in entry.listings.items():
+        for key, text in listings.items():
             delta = self._deltas[key]
             delta.version += amount
             delta.count += sign
@@ -215,6 +222,10 @@ class Ledger:
             ):
                 found[row.id] = row.latest
         return found
+
+
+def _without(listings: dict[ListingKey, str], others: dict[ListingKey, str]) -> dict[ListingKey, str]:
+    return {key: text for key, text in listings.items() if others.get(key) != text}
 
 
 def facet_rows(connection: Connection, keys: Iterable[ListingKey]) -> dict[ListingKey, Any]:

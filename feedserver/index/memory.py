@@ -9,13 +9,14 @@ promises 3 and 4, and with the index promise 2: same files and same memory, same
 from __future__ import annotations
 
 import json
+import secrets
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, bindparam, delete, select
+from sqlalchemy import bindparam, delete, func, inspect, select
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -32,6 +33,10 @@ class Memory:
 
     `patience` is how long to wait for another writer, in seconds.
 
+    Attributes:
+        path: its file.
+        identity: what no other memory has; a new file has a new one.
+
     Raises:
         StateError: on construction, if the file cannot be opened or was written by a newer version.
     """
@@ -41,33 +46,56 @@ class Memory:
         self._engine = builds.open_engine(self.path, create=True, patience=patience)
         try:
             self.connection = self._engine.connect()
-            with transaction(self.connection, write=True):
-                schema.memory.create_all(self.connection)
-                version = self._migrate(self.connection)
+            self.identity = self._open()
         except SQLAlchemyError as error:
+            self._engine.dispose()
             raise StateError(
                 self.path, f"the memory cannot be opened ({error.__cause__ or error})"
             ) from error
-        if version > schema.MEMORY_SCHEMA_VERSION:
-            raise StateError(self.path, f"was written by a newer version (schema {version})")
+        except StateError:
+            self.close()
+            raise
 
     def close(self) -> None:
         """Give the connection back."""
         self.connection.close()
         self._engine.dispose()
 
-    @staticmethod
-    def _migrate(connection: Connection) -> int:
-        """Bring an older memory to this version; there is one version so far."""
-        stored = connection.scalar(
-            select(schema.memory_meta.c.value).where(schema.memory_meta.c.key == "schema")
-        )
-        if stored is None:
-            connection.execute(
-                insert(schema.memory_meta).values(key="schema", value=str(schema.MEMORY_SCHEMA_VERSION))
+    def verify(self) -> None:
+        """Read all of it.
+
+        Raises:
+            StateError: if it is damaged.
+        """
+        try:
+            with transaction(self.connection):
+                problem = self.connection.exec_driver_sql("PRAGMA quick_check(1)").scalar()
+        except SQLAlchemyError as error:
+            problem = error.__cause__ or error
+        if problem != "ok":
+            raise StateError(
+                self.path,
+                f"the memory is damaged ({problem}); put a copy of it back, or remove it and let the dates of"
+                " all changes begin anew",
             )
-            return schema.MEMORY_SCHEMA_VERSION
-        return int(stored)
+
+    def _open(self) -> str:
+        """Make the tables where there are none, without a lock where there are. Returns the identity."""
+        with transaction(self.connection):
+            is_new = not inspect(self.connection).has_table(schema.memory_meta.name)
+        if is_new:
+            first = {"schema": str(schema.MEMORY_SCHEMA_VERSION), "identity": secrets.token_hex(8)}
+            with transaction(self.connection, write=True):
+                schema.memory.create_all(self.connection)
+                self.connection.execute(
+                    insert(schema.memory_meta).on_conflict_do_nothing(),
+                    [{"key": key, "value": json.dumps(value)} for key, value in first.items()],
+                )
+        # There is one version so far; an older one is migrated here.
+        version = int(self.fact("schema"))
+        if version > schema.MEMORY_SCHEMA_VERSION:
+            raise StateError(self.path, f"was written by a newer version (schema {version})")
+        return str(self.fact("identity"))
 
     # --- single facts ---------------------------------------------------------------------------
 
@@ -197,22 +225,23 @@ class Memory:
 
         Returns:
             The time the ETag was first seen, rounded up and later than the one before; None if the
-            memory already knows a representation of a later state: then a date would lie.
+            memory already knows another representation of a later state: then a date would lie.
         """
         table = schema.known_address
         with transaction(self.connection):
             known = self._known_address(address)
-        if known is not None and known.etag == etag:
+        if known is not None and known.etag == etag and known.sequence >= sequence:
             return datetime.fromtimestamp(known.last_modified, UTC)
         with transaction(self.connection, write=True):
             # Read again under the write lock: another worker may have been first.
             known = self._known_address(address)
-            if known is not None and known.etag == etag:
-                return datetime.fromtimestamp(known.last_modified, UTC)
-            if known is not None and known.sequence > sequence:
-                return None
             previous = None if known is None else datetime.fromtimestamp(known.last_modified, UTC)
-            moment = last_modified_after(now, previous)
+            is_same = known is not None and known.etag == etag
+            if known is not None and known.sequence > sequence:
+                return previous if is_same else None
+            # Unchanged bytes of a later state are noted as well: a slow worker may yet come with other
+            # bytes, of a state between the two, and a date for those would make this one wrong.
+            moment = previous if previous is not None and is_same else last_modified_after(now, previous)
             statement = insert(table).values(
                 address=address, etag=etag, last_modified=int(moment.timestamp()), sequence=sequence
             )
@@ -223,6 +252,12 @@ class Memory:
                 )
             )
         return moment
+
+    def last_sequence(self) -> int:
+        """The number of the latest index state that an address was served from, 0 before the first."""
+        with transaction(self.connection):
+            sequence: int | None = self.connection.scalar(select(func.max(schema.known_address.c.sequence)))
+        return sequence or 0
 
     def _known_address(self, address: str) -> Any:
         table = schema.known_address

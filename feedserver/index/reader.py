@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Engine, Select, and_, func, select
+from sqlalchemy import Connection, Engine, Select, and_, func, or_, select
+from sqlalchemy.exc import SQLAlchemyError
 
 from feedserver.errors import IndexNotReadyError
 from feedserver.index import builds, schema
@@ -112,7 +113,7 @@ class IndexReader:
             self._facets.clear()
             self._data_version = data_version
         if key not in self._facets:
-            with transaction(connection):
+            with self._snapshot() as connection:
                 self._facets[key] = self._facet(connection, key)
         return self._facets[key]
 
@@ -157,6 +158,14 @@ class IndexReader:
         with self._snapshot() as connection:
             rows = connection.execute(query).all()
         return [self._state(row).summary for row in rows]
+
+    def counts(self) -> dict[Kind, int]:
+        """How many listings of each kind have entries."""
+        table = schema.facet
+        query = select(table.c.kind, func.count()).where(table.c.entries > 0).group_by(table.c.kind)
+        with self._snapshot() as connection:
+            rows = connection.execute(query).all()
+        return dict.fromkeys(Kind, 0) | {Kind(kind): count for kind, count in rows}
 
     def similar(self, kind: Kind, prefix: str, limit: int) -> list[ListingSummary]:
         """Listings to propose for a slug that does not exist: those that begin alike, and the largest."""
@@ -207,26 +216,48 @@ class IndexReader:
     @contextmanager
     def _snapshot(self) -> Iterator[Connection]:
         connection = self._current()
-        with transaction(connection):
-            yield connection
+        try:
+            with transaction(connection):
+                yield connection
+        except SQLAlchemyError:
+            # What failed once may stay in a failed transaction; the next question gets a new connection.
+            self.close()
+            raise
 
     def _current(self) -> Connection:
         """The connection to the build that the pointer names now."""
+        stamp = self._pointer_now()
+        while self._connection is None or stamp != self._pointer_stamp:
+            self.close()
+            self._open(stamp)
+            # A build is deleted once the pointer has left it, maybe before it was open.
+            stamp = self._pointer_now()
+        return self._connection
+
+    def _pointer_now(self) -> tuple[int, int]:
         try:
             status = self._pointer.stat()
         except FileNotFoundError:
             raise IndexNotReadyError("the first index is not complete yet") from None
-        stamp = (status.st_ino, status.st_mtime_ns)
-        if self._connection is None or stamp != self._pointer_stamp:
-            self.close()
-            build = builds.serving_build(self._state_dir)
-            if build is None:
-                raise IndexNotReadyError("the first index is not complete yet")
-            self._engine = builds.open_engine(build)
+        return status.st_ino, status.st_mtime_ns
+
+    def _open(self, stamp: tuple[int, int]) -> None:
+        """Connect to the build that the pointer names; to nothing if the pointer moves meanwhile."""
+        build = builds.serving_build(self._state_dir)
+        if build is None:
+            if self._pointer_now() == stamp:
+                raise IndexNotReadyError("the index was removed and is built anew")
+            return
+        self._engine = builds.open_engine(build)
+        try:
             self._connection = self._engine.connect()
-            self._build, self._pointer_stamp = build.stem, stamp
-            self._facets.clear()
-        return self._connection
+        except SQLAlchemyError:
+            if self._pointer_now() == stamp:
+                raise
+            return
+        self._build, self._pointer_stamp = build.stem, stamp
+        self._facets.clear()
+        self._data_version = -1
 
     def _facet(self, connection: Connection, key: ListingKey) -> FacetState | None:
         table = schema.facet
@@ -259,7 +290,11 @@ def doubled_id(winner: str) -> Finding:
 
 
 def _doubled_ids() -> Select[Any]:
-    """Files whose article is live under the same id from another file."""
+    """Files whose article is live under the same id from another file.
+
+    Live is what is due no more, or only for a later update: what is not published yet is due at its
+    publication or before.
+    """
     file, candidate, entry = schema.file, schema.candidate, schema.entry
     other = schema.candidate.alias("winning")
     return (
@@ -269,7 +304,7 @@ def _doubled_ids() -> Select[Any]:
             entry, and_(entry.c.article_id == candidate.c.article_id, entry.c.file_id != candidate.c.file_id)
         )
         .join(other, other.c.file_id == entry.c.file_id)
-        .where(candidate.c.due.is_(None))
+        .where(or_(candidate.c.due.is_(None), candidate.c.due > candidate.c.published))
         .order_by(file.c.root, file.c.path)
     )
 

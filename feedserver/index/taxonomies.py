@@ -7,7 +7,7 @@ listing exists even without articles. Does not decide what a page shows.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -16,33 +16,45 @@ from sqlalchemy.dialects.sqlite import insert
 
 from feedserver.index import schema
 from feedserver.index.builds import in_pieces
+from feedserver.index.decisions import Usable
 from feedserver.index.ledger import create_facets, facet_rows
-from feedserver.model import FileChange, FileKey, Kind, ListingKey, Taxonomy, TaxonomyKind
+from feedserver.model import Kind, ListingKey, Taxonomy, TaxonomyKind
 
 
 def store_taxonomies(
     connection: Connection,
-    changes: Sequence[FileChange],
-    ids: Mapping[FileKey, int],
+    usable: Sequence[Usable],
+    replaced: Collection[int],
     *,
     sequence: int,
     now: int,
-) -> None:
-    """Store what changed files describe and update the facets concerned."""
+) -> dict[ListingKey, tuple[str, int]]:
+    """Store what changed files describe and update the facets concerned.
+
+    Args:
+        connection: of the index, in a write transaction.
+        usable: the readings that count.
+        replaced: the ids of the files of which what is stored counts no more.
+        sequence: the number of this commit.
+        now: in seconds since the epoch; the time from which a new listing is quiet.
+
+    Returns:
+        The listings that are new, with title and the time since when, for the memory.
+    """
     table = schema.taxonomy
     before = {
         row.file_id: row
-        for piece in in_pieces(ids.values())
+        for piece in in_pieces(replaced)
         for row in connection.execute(select(table).where(table.c.file_id.in_(piece)))
     }
     rows = [
         {
-            "file_id": ids[change.key],
-            "order_path": change.order_path,
-            "payload": _encoded(change.reading.taxonomy),
+            "file_id": one.file_id,
+            "order_path": one.order_path,
+            "payload": _encoded(one.reading.taxonomy),
         }
-        for change in changes
-        if change.reading is not None and change.reading.taxonomy is not None
+        for one in usable
+        if one.reading.taxonomy is not None
     ]
     unchanged = {
         row["file_id"]
@@ -57,8 +69,17 @@ def store_taxonomies(
         connection.execute(insert(table), fresh)
     payloads = [*(before[file_id].payload for file_id in obsolete), *(row["payload"] for row in fresh)]
     touched = {key for payload in payloads for key in described_listings(_decoded(payload))}
-    if touched:
-        _describe(connection, touched, sequence=sequence, now=now)
+    return _describe(connection, touched, sequence=sequence, now=now) if touched else {}
+
+
+def stored_taxonomies(connection: Connection, file_ids: Iterable[int]) -> dict[int, Taxonomy]:
+    """What is stored of the given files; those that describe nothing are absent."""
+    table = schema.taxonomy
+    return {
+        row.file_id: _decoded(row.payload)
+        for piece in in_pieces(file_ids)
+        for row in connection.execute(select(table).where(table.c.file_id.in_(piece)))
+    }
 
 
 def described_listings(taxonomy: Taxonomy) -> Iterable[ListingKey]:
@@ -71,7 +92,9 @@ def described_listings(taxonomy: Taxonomy) -> Iterable[ListingKey]:
         yield ListingKey(kind=Kind.DOMAIN, slug=taxonomy.domain)
 
 
-def _describe(connection: Connection, touched: set[ListingKey], *, sequence: int, now: int) -> None:
+def _describe(
+    connection: Connection, touched: set[ListingKey], *, sequence: int, now: int
+) -> dict[ListingKey, tuple[str, int]]:
     described: dict[ListingKey, Taxonomy] = {}
     query = select(schema.taxonomy.c.payload).order_by(schema.taxonomy.c.order_path.desc())
     for payload in connection.scalars(query):
@@ -93,6 +116,7 @@ def _describe(connection: Connection, touched: set[ListingKey], *, sequence: int
             .values(taxonomy=bindparam("described"), changed=bindparam("sequence")),
             rows,
         )
+    return new
 
 
 def _encoded(taxonomy: Taxonomy) -> bytes:

@@ -1,0 +1,160 @@
+"""Keeps the build that is written: goes on with the serving one, or begins, publishes and replaces builds.
+
+A build that was made for other settings or with another memory, that was removed or is damaged is not
+mended but built anew beside the old one, which serves until the new one is complete (promise 7). What
+is written into a build is the writer's business; reads no file of articles and no clock.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+from sqlalchemy import Connection, Engine, select
+from sqlalchemy.exc import DBAPIError
+
+from feedserver.errors import StateError
+from feedserver.index import builds, schema
+from feedserver.index.builds import transaction
+from feedserver.index.memory import Memory
+from feedserver.index.writer import IndexWriter
+from feedserver.model import FileChange, Selection
+
+log = logging.getLogger(__name__)
+
+# Errors of SQLite that another database would give too: busy, locked, out of memory, read-only, full.
+_NOT_DAMAGE = frozenset({5, 6, 7, 8, 13})
+
+
+class BuildKeeper:
+    """The one build that a process writes, and the memory beside it. The process holds the lock.
+
+    Args:
+        state_dir: where builds and memory are.
+        fingerprint: stands for all that decides what a build holds.
+        selections: the feeds that the settings define.
+        now: in seconds since the epoch.
+
+    Attributes:
+        memory: the memory of the state folder.
+        writer: of the present build; another one after `replace` and `renew_if_removed`.
+
+    Raises:
+        StateError: on construction, if the state folder cannot be used.
+    """
+
+    def __init__(self, state_dir: Path, fingerprint: str, selections: Sequence[Selection], now: int) -> None:
+        self._state_dir = state_dir
+        self._selections = selections
+        self.memory = Memory(state_dir)
+        self._facts = {"fingerprint": fingerprint, "memory": self.memory.identity}
+        self.writer: IndexWriter
+        self._build: Path
+        self._engine: Engine
+        self._connection: Connection
+        try:
+            self._open(now)
+        except DBAPIError as error:
+            self.memory.close()
+            raise self.unusable(error) from error
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self._close_build()
+        self.memory.close()
+
+    def is_serving(self) -> bool:
+        """Whether the present build is the one that readers see."""
+        return builds.serving_build(self._state_dir) == self._build
+
+    def apply(self, changes: Sequence[FileChange], now: int) -> int:
+        """Write what was read of files. Returns how many articles changed; in a new build none does yet."""
+        if not changes:
+            return 0
+        if self.is_serving():
+            return self.writer.apply(changes, now)
+        self.writer.stage(changes, now)
+        return 0
+
+    def publish(self, now: int) -> int:
+        """Let readers see the build, which is complete. Returns how many articles appeared by that."""
+        appeared = 0
+        if not self.is_serving():
+            appeared = self.writer.publish_staged(now)
+            builds.publish_build(self._state_dir, self._build)
+        builds.remove_other_builds(self._state_dir, keep=self._build)
+        return appeared
+
+    def renew_if_removed(self, now: int) -> None:
+        """Begin another build if the file of the present one was removed: it would be written in vain."""
+        if not self._build.is_file():
+            log.warning("%s was removed and is built anew", self._build)
+            self._close_build()
+            self._begin(now)
+
+    def replace(self, error: DBAPIError, now: int) -> None:
+        """Begin another build because of an error that the present one gave.
+
+        Raises:
+            StateError: if the memory is damaged, or another build would do no better.
+        """
+        self.memory.verify()
+        # The low byte is the kind of error; what the driver finds by itself has none.
+        if getattr(error.orig, "sqlite_errorcode", 0) & 0xFF in _NOT_DAMAGE:
+            raise self.unusable(error) from error
+        log.error("%s is damaged and is built anew: %s", self._build, error.orig)
+        self._close_build()
+        try:
+            self._begin(now)
+        except DBAPIError as another:
+            raise self.unusable(another) from another
+
+    def unusable(self, error: DBAPIError) -> StateError:
+        """An error of the database as one of the family."""
+        return StateError(self._state_dir, f"the index cannot be written ({error.orig})")
+
+    def _open(self, now: int) -> None:
+        serving = builds.serving_build(self._state_dir)
+        facts = {} if serving is None else _facts_of(serving)
+        if facts.get("memory", self.memory.identity) != self.memory.identity:
+            log.error(
+                "the memory of the index is lost (%s is another one): the dates of all changes begin anew",
+                self.memory.path,
+            )
+        if serving is not None and self._facts.items() <= facts.items():
+            self._use(serving)
+        else:
+            self._begin(now)
+
+    def _begin(self, now: int) -> None:
+        self._use(builds.new_build(self._state_dir))
+        try:
+            self.writer.create(self._facts, now)
+        except DBAPIError:
+            self._close_build()
+            self._build.unlink(missing_ok=True)
+            raise
+
+    def _use(self, build: Path) -> None:
+        self._build = build
+        self._engine = builds.open_engine(build, create=True)
+        self._connection = self._engine.connect()
+        self.writer = IndexWriter(self._connection, self.memory, self._selections)
+
+    def _close_build(self) -> None:
+        self._connection.close()
+        self._engine.dispose()
+
+
+def _facts_of(build: Path) -> dict[str, str]:
+    """What a build says of itself; nothing if it cannot be read."""
+    engine = builds.open_engine(build)
+    try:
+        with engine.connect() as connection, transaction(connection):
+            return {row.key: row.value for row in connection.execute(select(schema.meta))}
+    except DBAPIError as error:
+        log.warning("%s cannot be read and is built anew: %s", build, error.orig)
+        return {}
+    finally:
+        engine.dispose()

@@ -1,0 +1,839 @@
+"""The indexer: real folders, real databases, and whatever editors and operators do to them."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import msgspec
+import pytest
+from sqlalchemy.exc import DBAPIError
+from builders import (
+    START,
+    Clock,
+    Contents,
+    a_plan,
+    article_text,
+    changes_of,
+    contents,
+    id_of,
+    wait_for,
+    write_article,
+    write_file,
+)
+from unprivileged import open_folder, unprivileged
+
+from feedserver.errors import StateError
+from feedserver.index import builds
+from feedserver.index.builds import transaction
+from feedserver.index.keeper import BuildKeeper
+from feedserver.index.reader import IndexReader
+from feedserver.indexer import RESCAN_REQUEST, Indexer, Progress, Summary
+from feedserver.model import Selection
+from feedserver.plan import Plan
+
+__all__ = ["open_folder"]
+
+BEES = id_of("news/bees")
+# Long after the files are written, so that each is settled when it is read.
+LATER = 4_102_444_800
+
+
+class Site:
+    """A folder of articles and the indexer that follows it."""
+
+    def __init__(self, base: Path, clock: Callable[[], float], **changes: object) -> None:
+        self.folder = base / "articles"
+        self.folder.mkdir(exist_ok=True)
+        self.state_dir = base / "state"
+        self.clock = clock
+        rules = changes.pop("rules", None)
+        self.plan = a_plan(self.state_dir, self.folder, rules=rules, **changes)  # type: ignore[arg-type]
+        self.indexer = Indexer(self.plan, clock)
+
+    def restart(self) -> None:
+        self.indexer.close()
+        self.indexer = Indexer(self.plan, self.clock)
+        self.indexer.refresh()
+
+    def rebuild(self) -> None:
+        """Delete the index, keep the memory."""
+        self.indexer.close()
+        for file in (*self.state_dir.glob("index-*"), self.state_dir / builds.POINTER):
+            file.unlink()
+        self.indexer = Indexer(self.plan, self.clock)
+        self.indexer.refresh()
+
+    @property
+    def contents(self) -> Contents:
+        return contents(self.state_dir)
+
+    def titles(self) -> set[str]:
+        return {msgspec.json.decode(entry[6])["title"] for entry in self.contents.entries.values()}
+
+    def verdict(self, path: str) -> str:
+        verdict: str = self.contents.findings[0, path][0]
+        return verdict
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    """With a clock long after all files: they are settled."""
+    site = Site(tmp_path, Clock(LATER))
+    yield site
+    site.indexer.close()
+
+
+@pytest.fixture
+def fresh(tmp_path: Path) -> Iterator[Site]:
+    """With the real clock: files were written just now."""
+    site = Site(tmp_path, time.time)
+    yield site
+    site.indexer.close()
+
+
+# --- What changes nothing
+
+
+def some_articles(site: Site) -> None:
+    write_article(site.folder, "_news/bees.md", mtime=START, topics=["AI"], secured="a", heat=1)
+    write_article(site.folder, "_news/ants.md", mtime=START, title="Ants", topics=["AI", "C++"])
+    write_article(site.folder, "wasps.md", mtime=START, title="Wasps", provider={"name": "Gazette"})
+    site.indexer.refresh()
+
+
+def touch(site: Site) -> None:
+    for path in site.folder.rglob("*.md"):
+        os.utime(path, (START + 500, START + 500))
+
+
+def change_what_is_not_shown(site: Site) -> None:
+    write_article(
+        site.folder, "_news/bees.md", mtime=START + 500, topics=["AI"], secured="b", heat=9, quality=9
+    )
+
+
+def rewrite_line_endings(site: Site) -> None:
+    for path in site.folder.rglob("*.md"):
+        path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
+
+
+def move_between_collections(site: Site) -> None:
+    (site.folder / "_archive").mkdir()
+    (site.folder / "_news").rename(site.folder / "_archive/_news")
+
+
+UNSEEN = [touch, change_what_is_not_shown, rewrite_line_endings]
+
+
+@pytest.mark.parametrize("act", UNSEEN)
+@pytest.mark.parametrize("notice", ["refresh", "restart", "rebuild"])
+def test_what_nobody_can_see_changes_no_entry_and_no_version(
+    site: Site, act: Callable[[Site], None], notice: str
+) -> None:
+    some_articles(site)
+    before = site.contents
+    act(site)
+    site.clock.now += 1000  # type: ignore[attr-defined]
+    site.indexer.refresh() if notice == "refresh" else getattr(site, notice)()
+    assert site.contents == before
+
+
+@pytest.mark.parametrize("act", UNSEEN)
+def test_what_nobody_can_see_is_no_commit_to_any_listing(site: Site, act: Callable[[Site], None]) -> None:
+    some_articles(site)
+    before = changes_of(site.state_dir)
+    act(site)
+    summary = site.indexer.refresh()
+    assert (summary.read > 0, summary.articles_changed) == (True, 0)
+    assert changes_of(site.state_dir) == before
+
+
+def test_a_file_that_did_not_change_is_not_read_again(site: Site) -> None:
+    some_articles(site)
+    assert site.indexer.refresh().read == 0
+    site.restart()
+    assert site.indexer.refresh() == Summary(files=3, read=0, gone=0, articles_changed=0, seconds=0)
+
+
+def test_a_folder_that_is_moved_where_its_ids_stay_changes_no_version(site: Site) -> None:
+    some_articles(site)
+    before = site.contents
+    move_between_collections(site)
+    assert site.indexer.refresh().articles_changed == 2
+    after = site.contents
+    assert after.facets == before.facets
+    assert after.members == before.members
+    assert {key: entry[2:] for key, entry in after.entries.items()} == {
+        key: entry[2:] for key, entry in before.entries.items()
+    }
+
+
+def test_progress_and_summary_tell_what_is_done(site: Site) -> None:
+    for number in range(7):
+        write_article(site.folder, f"{number}.md")
+    seen: list[Progress] = []
+    summary = site.indexer.refresh(seen.append)
+    assert seen[-1] == Progress(done=7, total=7)
+    assert summary == Summary(files=7, read=7, gone=0, articles_changed=7, seconds=0)
+
+
+# --- What is published
+
+
+def test_a_new_title_is_dated_by_the_file_and_stays_so(site: Site) -> None:
+    write_article(site.folder, mtime=START)
+    site.indexer.refresh()
+    write_article(site.folder, mtime=START + 100, title="Bumblebees")
+    site.indexer.refresh()
+    assert site.contents.entries[BEES][3] == START + 100
+    before = site.contents
+    touch(site)
+    site.rebuild()
+    assert site.contents == before
+
+
+def test_hiding_retracts_whatever_else_is_wrong(site: Site) -> None:
+    write_article(site.folder)
+    site.indexer.refresh()
+    write_article(site.folder, published=False, publishedDateTime="never", webUrl="javascript:x")
+    site.indexer.refresh()
+    assert site.titles() == set()
+    write_article(site.folder)
+    site.indexer.refresh()
+    assert site.titles() == {"Bees"}
+
+
+def test_a_broken_rewrite_keeps_the_last_good_version_up(site: Site) -> None:
+    write_article(site.folder, mtime=START, topics=["AI"])
+    site.indexer.refresh()
+    before = site.contents
+    write_article(site.folder, mtime=START + 9, title=["a", "list"])
+    for notice in (site.indexer.refresh, site.restart, site.rebuild, site.rebuild):
+        notice()
+        assert site.contents.entries == before.entries
+        assert site.contents.facets == before.facets
+        assert site.verdict("_news/bees.md") == "broken"
+    write_article(site.folder, mtime=START + 99, published=False, title=["a", "list"])
+    site.indexer.refresh()
+    assert site.titles() == set()
+
+
+def test_an_article_of_the_future_appears_at_its_time_without_being_read(site: Site) -> None:
+    write_article(site.folder, publishedDateTime="2100-01-01T00:01:00Z")
+    site.indexer.refresh()
+    assert site.titles() == set()
+    site.clock.now = LATER + 60  # type: ignore[attr-defined]
+    assert site.indexer.publish_due() == 1
+    assert site.titles() == {"Bees"}
+    assert site.indexer.publish_due() == 0
+
+
+def test_the_first_sight_of_an_undated_article_is_remembered(tmp_path: Path) -> None:
+    site = Site(tmp_path, Clock(LATER), rules={"date_from_mtime": True})
+    write_article(site.folder, mtime=START + 5, publishedDateTime=None)
+    site.indexer.refresh()
+    before = site.contents
+    assert before.entries[BEES][2:4] == (START + 5, START + 5)
+    touch(site)
+    for notice in (site.indexer.refresh, site.restart, site.rebuild):
+        notice()
+        assert site.contents == before
+    site.indexer.close()
+
+
+def test_a_selection_follows_heat_though_the_article_looks_the_same(tmp_path: Path) -> None:
+    site = Site(tmp_path, Clock(LATER), selections=(Selection(name="hot", title="Hot", min_heat=5),))
+    write_article(site.folder, heat=1)
+    site.indexer.refresh()
+    before = site.contents.entries[BEES][4]
+    write_article(site.folder, heat=5, mtime=START)
+    site.indexer.refresh()
+    assert site.contents.facets["feeds/hot"][1] == 1
+    assert site.contents.entries[BEES][4] == before
+    site.indexer.close()
+
+
+def test_of_two_files_with_one_id_the_other_takes_over(site: Site) -> None:
+    write_article(site.folder, "a.md", id="one", title="A", publishedDateTime="2024-01-01")
+    write_article(site.folder, "b.md", id="one", title="B", publishedDateTime="2024-02-01")
+    site.indexer.refresh()
+    assert site.titles() == {"B"}
+    with closing(IndexReader(site.state_dir)) as reader:
+        [(key, finding)] = reader.findings()
+    assert (key.path, finding.code) == ("a.md", "doubled-id")
+    write_article(site.folder, "b.md", id="one", title="B", published=False)
+    site.indexer.refresh()
+    assert site.titles() == {"A"}
+    write_article(site.folder, "b.md", id="one", title="B", publishedDateTime="2024-02-01")
+    (site.folder / "a.md").unlink()
+    site.indexer.refresh()
+    assert site.titles() == {"B"}
+    (site.folder / "b.md").unlink()
+    site.indexer.refresh()
+    assert site.titles() == set()
+
+
+def test_a_rebuild_over_many_batches_re_dates_no_doubled_article(site: Site) -> None:
+    for number in range(600):
+        write_article(site.folder, f"{number}.md", publishedDateTime=None)
+    write_article(site.folder, "_a/one.md", id="one", title="A", publishedDateTime="2024-01-01", mtime=START)
+    write_article(
+        site.folder, "z/one.md", id="one", title="Z", publishedDateTime="2024-02-01", mtime=START + 5
+    )
+    site.indexer.refresh()
+    before = site.contents
+    site.rebuild()
+    assert site.contents == before
+
+
+# --- Files that become something else
+
+
+def become_pipe(path: Path) -> None:
+    os.mkfifo(path)
+
+
+def become_link_out(path: Path) -> None:
+    outside = write_article(path.parents[2], "outside.md", title="Outside")
+    path.symlink_to(outside)
+
+
+def become_folder(path: Path) -> None:
+    path.mkdir()
+
+
+def become_large(path: Path) -> None:
+    path.write_text(article_text("x" * 100_000, title="Large"))
+
+
+@pytest.mark.parametrize("replace", [become_pipe, become_link_out, become_folder, become_large])
+@pytest.mark.parametrize("by_scan", [True, False])
+def test_a_file_that_another_thing_took_the_place_of_is_never_read(
+    site: Site, replace: Callable[[Path], None], by_scan: bool
+) -> None:
+    path = write_article(site.folder)
+    site.indexer.refresh()
+    path.unlink()
+    replace(path)
+    site.indexer.refresh() if by_scan else site.indexer.look_at(0, ["_news/bees.md"])
+    # What cannot be read keeps its last good version; a folder is no version of a file.
+    assert site.titles() == (set() if replace is become_folder else {"Bees"})
+    shutil.rmtree(path) if path.is_dir() else path.unlink()
+    write_article(site.folder, title="Back")
+    site.indexer.refresh()
+    assert site.titles() == {"Back"}
+
+
+def test_a_link_within_the_root_is_an_article_of_its_own(site: Site) -> None:
+    write_article(site.folder, "a.md")
+    (site.folder / "b.md").symlink_to("a.md")
+    (site.folder / "folder").symlink_to(".")
+    site.indexer.refresh()
+    assert set(site.contents.entries) == {id_of("a"), id_of("b")}
+
+
+@pytest.mark.parametrize("by_scan", [True, False])
+def test_a_folder_that_a_file_takes_the_place_of_takes_its_articles_with_it(
+    site: Site, by_scan: bool
+) -> None:
+    write_article(site.folder, "folder/a.md")
+    site.indexer.refresh()
+    shutil.rmtree(site.folder / "folder")
+    (site.folder / "folder").write_text("a file")
+    site.indexer.refresh() if by_scan else site.indexer.look_at(0, ["folder/a.md"])
+    assert site.titles() == set()
+
+
+def test_a_folder_that_is_renamed_away_takes_its_articles_with_it(site: Site) -> None:
+    write_article(site.folder, "a/b/c.md", title="C")
+    write_article(site.folder, "a0/d.md", title="D")
+    site.indexer.refresh()
+    (site.folder / "a").rename(site.folder / "e")
+    site.indexer.look_at(0, ["a"])
+    assert site.titles() == {"D"}
+    site.indexer.look_at(0, ["e"])
+    assert set(site.contents.entries) == {id_of("e/b/c"), id_of("a0/d")}
+    (site.folder / "e").rename(site.folder.parent / "outside")
+    site.indexer.look_at(0, ["e", "e/b", "e/b/c.md"])
+    assert site.titles() == {"D"}
+
+
+def test_names_that_are_not_utf_8_harm_no_other_file(site: Site) -> None:
+    write_article(site.folder)
+    Path(os.fsdecode(os.fsencode(site.folder) + b"/caf\xe9.md")).write_text(article_text())
+    site.indexer.refresh()
+    assert site.titles() == {"Bees"}
+    assert site.verdict("caf\\xe9.md") == "broken"
+    assert site.indexer.refresh().read == 0
+
+
+def test_files_that_vanish_between_listing_and_reading_are_gone(site: Site) -> None:
+    """All files are on the list when the first batch is read; the others vanish then."""
+    for number in range(700):
+        write_article(site.folder, f"{number}.md", title=f"T{number}")
+
+    def vanish(progress: Progress) -> None:
+        for number in range(700):
+            path = site.folder / f"{number}.md"
+            if progress.done <= 500 and path.exists() and path.stat().st_ino % 2:
+                path.unlink()
+
+    site.indexer.refresh(vanish)
+    site.indexer.refresh()
+    assert site.titles() == {f"T{path.stem}" for path in site.folder.glob("*.md")}
+
+
+# --- Roots and folders that are away
+
+
+def test_a_missing_root_appears_and_what_was_there_stays_while_it_is_away(site: Site) -> None:
+    write_article(site.folder)
+    away = site.folder.with_name("away")
+    site.folder.rename(away)
+    site.indexer.refresh()
+    assert site.contents.entries == {}
+    away.rename(site.folder)
+    site.indexer.refresh()
+    before = site.contents
+    site.folder.rename(away)
+    site.indexer.refresh()
+    assert site.contents.entries == before.entries
+    assert site.contents.findings[0, ""][0] == "broken"
+    away.rename(site.folder)
+    site.indexer.refresh()
+    assert site.contents == before
+
+
+def test_one_root_does_not_touch_the_other(tmp_path: Path) -> None:
+    one, other = tmp_path / "one", tmp_path / "other"
+    for folder in (one, other):
+        write_article(folder)
+    indexer = Indexer(a_plan(tmp_path / "state", one, other), Clock(LATER))
+    indexer.refresh()
+    assert set(contents(tmp_path / "state").entries) == {BEES, id_of("more1/news/bees")}
+    shutil.rmtree(one / "_news")
+    indexer.look_at(0, ["_news"])
+    assert set(contents(tmp_path / "state").entries) == {id_of("more1/news/bees")}
+    indexer.close()
+
+
+def test_a_folder_that_may_not_be_listed_keeps_its_articles(open_folder: Path) -> None:
+    site = None
+    locked = open_folder / "articles/locked"
+    with unprivileged():
+        try:
+            site = Site(open_folder, Clock(LATER))
+            write_article(site.folder, "locked/a.md", title="A")
+            write_article(site.folder, "b.md", title="B")
+            site.indexer.refresh()
+            locked.chmod(0)
+            (site.folder / "b.md").unlink()
+            site.indexer.refresh()
+            assert site.titles() == {"A"}
+            site.indexer.look_at(0, ["locked", "locked/a.md"])
+            assert site.titles() == {"A"}
+            assert site.verdict("locked") == "broken"
+            locked.chmod(0o755)
+            site.indexer.refresh()
+            assert site.titles() == {"A"}
+            assert (0, "locked") not in site.contents.findings
+        finally:
+            locked.chmod(0o755)
+            if site is not None:
+                site.indexer.close()
+
+
+# --- Files in the middle of being written
+
+
+@pytest.mark.parametrize("torn", ["", "---\ntitle: Be", "---\ntitle: Bees\n"])
+def test_a_file_in_the_middle_of_a_rewrite_is_not_retracted(fresh: Site, torn: str) -> None:
+    path = write_article(fresh.folder)
+    fresh.indexer.refresh()
+    before = fresh.contents
+    path.write_text(torn)
+    fresh.indexer.look_at(0, ["_news/bees.md"])
+    assert fresh.contents.entries == before.entries
+    fresh.indexer.refresh()
+    assert fresh.contents.entries == before.entries
+    path.write_text(article_text(title="Whole"))
+    fresh.indexer.look_at(0, ["_news/bees.md"])
+    assert fresh.titles() == {"Whole"}
+
+
+def test_a_description_in_the_middle_of_a_rewrite_stays(fresh: Site) -> None:
+    text = "---\ntaxonomy: topic\nname: AI\nexcerpt: On minds\n---\n"
+    path = write_file(fresh.folder, "ai.md", text)
+    fresh.indexer.refresh()
+    before = fresh.contents.facets
+    path.write_text("")
+    fresh.indexer.look_at(0, ["ai.md"])
+    assert fresh.contents.facets == before
+
+
+def test_a_file_that_stays_empty_is_retracted_after_two_seconds(tmp_path: Path) -> None:
+    clock = Clock(time.time())
+    site = Site(tmp_path, clock)
+    path = write_article(site.folder)
+    site.indexer.refresh()
+    path.write_text("")
+    site.indexer.look_at(0, ["_news/bees.md"])
+    assert site.titles() == {"Bees"}
+    clock.now = path.stat().st_ctime + 2.1
+    site.restart()
+    assert site.titles() == set()
+    site.indexer.close()
+
+
+def test_an_edit_that_leaves_the_stamp_as_it_was_is_found_by_the_second_look(tmp_path: Path) -> None:
+    """Two writes within a tick of the file system's clock: same size, same times, same inode."""
+    clock = Clock(time.time())
+    site = Site(tmp_path, clock)
+    path = write_article(site.folder, mtime=START)
+    site.indexer.refresh()
+    stamp = path.stat()
+    path.write_text(article_text(title="Ants"))
+    os.utime(path, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
+    with closing(sqlite3.connect(builds.serving_build(site.state_dir) or "")) as connection, connection:
+        connection.execute("UPDATE file SET ctime_ns = ?", [path.stat().st_ctime_ns])
+    site.indexer.refresh()
+    assert site.titles() == {"Ants"}
+    site.indexer.close()
+
+
+@pytest.mark.parametrize("ahead", [1.0, -1.0, 1e6, -1e6])
+def test_a_clock_that_differs_from_the_file_systems_loses_nothing(tmp_path: Path, ahead: float) -> None:
+    site = Site(tmp_path, Clock(time.time() + ahead))
+    write_article(site.folder)
+    site.indexer.refresh()
+    write_article(site.folder, title="Ants")
+    site.indexer.refresh()
+    assert site.titles() == {"Ants"}
+    assert abs(ahead) < 2 or site.indexer.refresh().read == 0
+    site.indexer.close()
+
+
+# --- Builds
+
+
+def test_another_fingerprint_is_another_build_and_the_old_one_serves_meanwhile(site: Site) -> None:
+    some_articles(site)
+    site.indexer.close()
+    before = site.contents
+    plan = msgspec.structs.replace(site.plan, fingerprint="another")
+    site.indexer = Indexer(plan, site.clock)
+    assert site.contents == before
+    site.indexer.refresh()
+    assert site.contents == before
+    assert len(list(site.state_dir.glob("index-*.sqlite"))) == 1
+
+
+def test_an_index_that_is_deleted_while_it_is_written_is_built_anew(site: Site) -> None:
+    some_articles(site)
+    before = site.contents
+    for file in site.state_dir.glob("index-*"):
+        file.unlink()
+    site.indexer.refresh()
+    assert site.contents == before
+
+
+def damage(database: Path, begin: int) -> None:
+    """Overwrite a database that is in use, from a page on, and its log."""
+    with database.open("r+b") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(begin)
+        file.write(b"\xff" * (size - begin))
+    log = database.with_name(database.name + "-wal")
+    if log.exists():
+        os.truncate(log, 0)
+
+
+@pytest.mark.parametrize("begin", [0, 4096])
+def test_a_damaged_index_is_built_anew_beside(
+    site: Site, begin: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    some_articles(site)
+    before = site.contents
+    site.indexer.close()
+    old = builds.serving_build(site.state_dir)
+    assert old is not None
+    damage(old, begin)
+    site.indexer = Indexer(site.plan, site.clock)
+    site.indexer.refresh()
+    assert site.contents == before
+    assert builds.serving_build(site.state_dir) != old
+    assert not old.exists()
+    assert "built anew" in caplog.text
+
+
+def test_a_damaged_memory_is_an_error_that_says_what_to_do(site: Site) -> None:
+    for number in range(300):
+        write_article(site.folder, f"{number}.md", title=f"T{number}")
+    site.indexer.refresh()
+    site.indexer.close()
+    damage(site.state_dir / builds.MEMORY, 4096)
+    with pytest.raises(StateError, match=r"memory\.sqlite: the memory"):
+        site.restart()
+
+
+def test_a_lost_memory_is_said_loudly_and_the_index_agrees_with_the_new_one(
+    site: Site, caplog: pytest.LogCaptureFixture
+) -> None:
+    write_article(site.folder, mtime=START)
+    site.indexer.refresh()
+    write_article(site.folder, mtime=START + 100, title="Bumblebees")
+    site.indexer.refresh()
+    site.indexer.close()
+    for file in site.state_dir.glob("memory.sqlite*"):
+        file.unlink()
+    site.indexer = Indexer(site.plan, site.clock)
+    site.indexer.refresh()
+    [record] = [one for one in caplog.records if "memory" in one.message]
+    assert record.levelno == logging.ERROR
+    assert "is lost" in record.message
+    assert site.contents.entries[BEES][3] < START
+    site.restart()
+    assert len([one for one in caplog.records if "memory" in one.message]) == 1
+
+
+def test_what_another_build_would_not_mend_is_an_error_of_ours(site: Site) -> None:
+    some_articles(site)
+    build = builds.serving_build(site.state_dir)
+    assert build is not None
+    keeper = BuildKeeper(site.state_dir, site.plan.fingerprint, (), LATER)
+    with (
+        closing(keeper),
+        builds.open_engine(build).connect() as holding,
+        transaction(holding, write=True),
+        builds.open_engine(build, patience=0.05).connect() as waiting,
+    ):
+        with pytest.raises(DBAPIError) as caught, transaction(waiting, write=True):
+            pass
+        with pytest.raises(StateError, match=r"the index cannot be written \(database is locked\)"):
+            keeper.replace(caught.value, LATER)
+    assert builds.serving_build(site.state_dir) == build
+
+
+# --- The loop
+
+
+@contextmanager
+def running(plan: Plan) -> Iterator[list[Summary]]:
+    """An indexer that runs in a thread, after its first scan."""
+    stop, failures = threading.Event(), list[BaseException]()
+    scans: list[Summary] = []
+    indexer = Indexer(plan)
+
+    def run() -> None:
+        try:
+            indexer.run(stop, scans.append)
+        except BaseException as error:
+            failures.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        wait_for(lambda: bool(scans or failures))
+        yield scans
+    finally:
+        stop.set()
+        thread.join()
+        indexer.close()
+    assert failures == []
+
+
+@pytest.fixture
+def plan(tmp_path: Path) -> Plan:
+    folder = tmp_path / "articles"
+    folder.mkdir()
+    return a_plan(tmp_path / "state", folder, rescan_interval=1000.0)
+
+
+def shown(plan: Plan) -> set[str]:
+    entries = contents(Path(plan.state_dir)).entries.values()
+    return {msgspec.json.decode(entry[6])["title"] for entry in entries}
+
+
+def test_the_loop_follows_what_happens_to_files_and_folders(plan: Plan) -> None:
+    folder = Path(plan.roots[0].path)
+    with running(plan) as scans:
+        write_article(folder, "a.md", title="A")
+        assert wait_for(lambda: shown(plan) == {"A"}) < 5
+        write_article(folder, "new/deep/b.md", title="B")
+        wait_for(lambda: shown(plan) == {"A", "B"})
+        write_article(folder, "new/deep/c.md", title="C")
+        wait_for(lambda: shown(plan) == {"A", "B", "C"})
+        (folder / "new").rename(folder.parent / "outside")
+        wait_for(lambda: shown(plan) == {"A"})
+        (folder.parent / "outside").rename(folder / "back")
+        wait_for(lambda: shown(plan) == {"A", "B", "C"})
+        (folder / "a.md").unlink()
+        wait_for(lambda: shown(plan) == {"B", "C"})
+    assert len(scans) == 1
+
+
+def test_the_loop_reads_a_file_again_that_it_read_while_it_was_written(plan: Plan) -> None:
+    path = write_article(Path(plan.roots[0].path))
+    with running(plan):
+        path.write_text("")
+        time.sleep(0.4)
+        assert shown(plan) == {"Bees"}
+        # No event tells of this: only the second look finds it.
+        wait_for(lambda: shown(plan) == set(), 5)
+
+
+def test_the_loop_publishes_what_becomes_due(plan: Plan) -> None:
+    moment = int(time.time()) + 2
+    write_article(
+        Path(plan.roots[0].path), publishedDateTime=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(moment))
+    )
+    with running(plan):
+        assert shown(plan) == set()
+        wait_for(lambda: shown(plan) == {"Bees"})
+        assert time.time() >= moment
+
+
+def test_the_loop_notices_a_root_that_appears_vanishes_and_is_replaced(plan: Plan) -> None:
+    folder = Path(plan.roots[0].path)
+    folder.rmdir()
+    with running(plan):
+        write_article(folder.with_name("made"), title="A")
+        folder.with_name("made").rename(folder)
+        wait_for(lambda: shown(plan) == {"A"})
+        # Away for a while: what it held stays.
+        folder.rename(folder.with_name("away"))
+        time.sleep(0.3)
+        assert shown(plan) == {"A"}
+        write_article(folder.with_name("another"), title="B")
+        folder.with_name("another").rename(folder)
+        wait_for(lambda: shown(plan) == {"B"})
+        write_article(folder, title="C")
+        wait_for(lambda: shown(plan) == {"C"})
+        # Removed and made again at once, maybe with the same inode.
+        shutil.rmtree(folder)
+        folder.mkdir()
+        time.sleep(0.5)
+        write_article(folder, title="D")
+        wait_for(lambda: shown(plan) == {"D"})
+
+
+def test_a_name_that_is_not_utf_8_does_not_end_the_watching(plan: Plan) -> None:
+    folder = Path(plan.roots[0].path)
+    with running(plan):
+        Path(os.fsdecode(os.fsencode(folder) + b"/caf\xe9.md")).write_text("text")
+        write_article(folder, title="A")
+        wait_for(lambda: shown(plan) == {"A"})
+        wait_for(lambda: (0, "caf\\xe9.md") in contents(Path(plan.state_dir)).findings)
+        write_article(folder, title="B")
+        wait_for(lambda: shown(plan) == {"B"})
+
+
+def test_without_watching_rescans_find_what_changed(plan: Plan) -> None:
+    plan = msgspec.structs.replace(plan, watch=False, rescan_interval=0.2)
+    with running(plan) as scans:
+        write_article(Path(plan.roots[0].path))
+        wait_for(lambda: shown(plan) == {"Bees"})
+        assert len(scans) > 1
+
+
+def test_a_scan_can_be_asked_for(plan: Plan) -> None:
+    plan = msgspec.structs.replace(plan, watch=False)
+    with running(plan) as scans:
+        request = Path(plan.state_dir) / RESCAN_REQUEST
+        request.touch()
+        wait_for(lambda: len(scans) == 2)
+        assert not request.exists()
+
+
+def test_the_loop_replaces_an_index_that_is_damaged_while_it_runs(
+    plan: Plan, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = Path(plan.roots[0].path)
+    write_article(folder, "a.md", title="A")
+    with running(plan):
+        old = builds.serving_build(Path(plan.state_dir))
+        assert old is not None
+        with closing(sqlite3.connect(old)) as connection:
+            connection.execute("DROP TABLE entry")
+        write_article(folder, "b.md", title="B")
+        wait_for(lambda: builds.serving_build(Path(plan.state_dir)) not in (old, None))
+        wait_for(lambda: shown(plan) == {"A", "B"})
+    assert "is damaged and is built anew" in caplog.text
+
+
+def test_a_scan_that_is_under_way_ends_with_the_loop(plan: Plan) -> None:
+    folder = Path(plan.roots[0].path)
+    for number in range(1500):
+        write_article(folder, f"{number}.md")
+    stop = threading.Event()
+    scans: list[Summary] = []
+    indexer = Indexer(plan)
+    thread = threading.Thread(target=indexer.run, args=(stop, scans.append))
+    thread.start()
+    time.sleep(0.15)
+    stop.set()
+    thread.join()
+    indexer.close()
+    assert scans == []
+    assert builds.serving_build(Path(plan.state_dir)) is None
+    indexer = Indexer(plan)
+    assert indexer.refresh().articles_changed == 1500
+    indexer.close()
+
+
+# --- Sudden death
+
+
+INDEX = """
+import sys
+import msgspec
+from feedserver.indexer import Indexer
+from feedserver.plan import Plan
+indexer = Indexer(msgspec.json.decode(sys.argv[1].encode(), type=Plan), lambda: 4102444800.0)
+sys.stdout.write("begun\\n")
+sys.stdout.flush()
+indexer.refresh()
+"""
+
+
+def test_sudden_death_at_any_moment_leaves_an_index_that_goes_on(tmp_path: Path) -> None:
+    site = Site(tmp_path, Clock(LATER))
+    command = [sys.executable, "-c", INDEX, msgspec.json.encode(site.plan).decode()]
+    site.indexer.close()
+    was_serving = False
+    for turn, delay in enumerate([0.03, 0.2, 0.02, 0.1]):
+        for number in range(500):
+            title = f"T{turn if number % 5 == turn else 0}"
+            write_article(
+                site.folder, f"{number}.md", title=title, topics=[title], mtime=START + turn * 900 + number
+            )
+        with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+            assert process.stdout is not None
+            process.stdout.readline()
+            time.sleep(delay)
+            process.send_signal(signal.SIGKILL)
+        is_serving = builds.serving_build(site.state_dir) is not None
+        assert is_serving or not was_serving
+        was_serving = is_serving
+        if is_serving:
+            assert len(site.contents.entries) == 500
+        if turn == 1:
+            subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    site.indexer = Indexer(site.plan, site.clock)
+    site.indexer.refresh()
+    before = site.contents
+    assert site.titles() == {f"T{turn}" for turn in (0, 3)}
+    site.rebuild()
+    assert site.contents == before
+    site.indexer.close()

@@ -1,0 +1,305 @@
+"""Readers: always an answer, of the last committed state, while builds come and go."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from builders import START, a_change, a_loss, a_provider, an_article, at, terms
+from sqlalchemy.exc import DBAPIError
+
+from feedserver.errors import IndexNotReadyError
+from feedserver.index import builds
+from feedserver.index.memory import Memory
+from feedserver.index.reader import IndexReader
+from feedserver.index.writer import IndexWriter
+from feedserver.model import FileKey, Finding, Kind, ListingKey, Severity, Verdict
+
+NOW = START + 1000
+EVERYTHING = ListingKey(kind=Kind.ARTICLES)
+AI = ListingKey(kind=Kind.TOPIC, slug="ai")
+
+
+class Build:
+    """A build of a state folder and its writer."""
+
+    def __init__(self, state_dir: Path) -> None:
+        self.state_dir = state_dir
+        self.memory = Memory(state_dir)
+        self.path = builds.new_build(state_dir)
+        self.connection = builds.open_engine(self.path, create=True).connect()
+        self.writer = IndexWriter(self.connection, self.memory)
+        self.writer.create({"name": "value"}, NOW)
+
+    def serve(self) -> None:
+        builds.publish_build(self.state_dir, self.path)
+        builds.remove_other_builds(self.state_dir, keep=self.path)
+
+    def publish(self, number: int, title: str = "Bees") -> None:
+        article = an_article(f"n{number}", title=title, topics=terms("AI"), published=at(START + number))
+        self.writer.apply([a_change(f"{number}.md", article, mtime=NOW)], NOW)
+
+    def close(self) -> None:
+        self.connection.close()
+        self.memory.close()
+
+
+@pytest.fixture
+def build(tmp_path: Path) -> Iterator[Build]:
+    with closing(Build(tmp_path)) as build:
+        yield build
+
+
+@pytest.fixture
+def reader(tmp_path: Path) -> Iterator[IndexReader]:
+    with closing(IndexReader(tmp_path)) as reader:
+        yield reader
+
+
+# --- What is there
+
+
+def test_a_listing_is_read_newest_first_with_ties_broken_by_id(build: Build, reader: IndexReader) -> None:
+    moments = {"b": 5, "a": 5, "c": 9, "d": 1}
+    build.writer.apply(
+        [a_change(f"{name}.md", an_article(name, published=at(START + m))) for name, m in moments.items()],
+        NOW,
+    )
+    build.serve()
+    selected = reader.select(EVERYTHING, 3)
+    assert selected is not None
+    state, entries = selected
+    assert [entry.article.id[-1] for entry in entries] == ["c", "b", "a"]
+    assert (state.count, state.updated) == (4, at(START + 9))
+    assert [entry.updated for entry in entries] == [entry.article.published for entry in entries]
+
+
+def test_a_listing_that_never_existed_is_none(build: Build, reader: IndexReader) -> None:
+    build.serve()
+    assert reader.facet(AI) is None
+    assert reader.select(AI, 5) is None
+
+
+def test_summaries_come_by_size_then_by_title_without_the_empty_ones(
+    build: Build, reader: IndexReader
+) -> None:
+    topics = {"1": ("B", "A"), "2": ("B", "C"), "3": ("Gone",)}
+    build.writer.apply(
+        [a_change(f"{n}.md", an_article(n, topics=terms(*names))) for n, names in topics.items()], NOW
+    )
+    build.writer.apply([a_loss("3.md")], NOW)
+    build.serve()
+    assert [(one.title, one.count) for one in reader.summaries(Kind.TOPIC)] == [("B", 2), ("A", 1), ("C", 1)]
+    assert [one.title for one in reader.summaries(Kind.TOPIC, 1)] == ["B"]
+    assert [one.title for one in reader.similar(Kind.TOPIC, "c", 2)] == ["C", "B", "A"]
+
+
+def test_what_was_noted_and_found_can_be_asked(build: Build, reader: IndexReader) -> None:
+    finding = Finding(severity=Severity.WARNING, code="undated", message="when?", line=3)
+    build.writer.apply(
+        [a_change("a.md"), a_change("b.md", verdict=Verdict.UNDATED, findings=(finding,))], NOW
+    )
+    build.writer.note({"scan_files": "2"})
+    build.serve()
+    assert reader.facts()["name"] == "value"
+    assert reader.facts()["scan_files"] == "2"
+    assert reader.verdicts() == {Verdict.ARTICLE: 1, Verdict.UNDATED: 1}
+    assert reader.findings() == [(FileKey(root=0, path="b.md"), finding)]
+
+
+def test_a_doubled_id_is_told_of_every_live_file_that_is_not_shown(build: Build, reader: IndexReader) -> None:
+    build.writer.apply(
+        [
+            a_change("shown.md", an_article(published=at(START + 9))),
+            a_change("older.md", an_article()),
+            a_change("scheduled.md", an_article(updated=at(NOW + 60))),
+            a_change("future.md", an_article(published=at(NOW + 60))),
+            a_change("future-update.md", an_article(published=at(NOW + 60), updated=at(NOW + 30))),
+        ],
+        NOW,
+    )
+    build.serve()
+    doubled = reader.findings()
+    assert [key.path for key, _ in doubled] == ["older.md", "scheduled.md"]
+    assert all("shown.md" in finding.message for _, finding in doubled)
+
+
+# --- Commits and builds
+
+
+def test_a_commit_is_seen_at_once(build: Build, reader: IndexReader) -> None:
+    build.serve()
+    assert reader.facet(AI) is None
+    build.publish(1)
+    first = reader.facet(AI)
+    assert first is not None
+    assert reader.facet(AI) is first
+    build.publish(2)
+    second = reader.facet(AI)
+    assert second is not None
+    assert (first.count, second.count) == (1, 2)
+    assert second.changed > first.changed
+
+
+def test_before_the_first_build_serves_nothing_is_ready(build: Build, reader: IndexReader) -> None:
+    build.publish(1)
+    for ask in (reader.facts, reader.verdicts, lambda: reader.facet(AI), lambda: reader.select(AI, 1)):
+        with pytest.raises(IndexNotReadyError):
+            ask()
+    build.serve()
+    assert reader.facet(AI) is not None
+
+
+def test_another_build_is_seen_at_once_and_the_old_files_are_gone(
+    tmp_path: Path, reader: IndexReader
+) -> None:
+    for number in range(3):
+        with closing(Build(tmp_path)) as build:
+            build.publish(number)
+            build.serve()
+            selected = reader.select(AI, 5)
+            assert selected is not None
+            assert [entry.article.id[-1] for entry in selected[1]] == [str(number)]
+            assert {path.name for path in tmp_path.glob("index-*.sqlite")} == {build.path.name}
+
+
+def test_files_beside_a_database_that_is_gone_are_removed(build: Build, tmp_path: Path) -> None:
+    leftovers = [tmp_path / name for name in ("index-0.sqlite-wal", "index-0.sqlite-shm", ".current-x")]
+    for leftover in leftovers:
+        leftover.touch()
+    build.serve()
+    assert not any(leftover.exists() for leftover in leftovers)
+    assert build.path.is_file()
+    assert (tmp_path / builds.MEMORY).is_file()
+
+
+def test_a_reader_goes_on_with_a_build_that_was_removed_until_there_is_another(
+    tmp_path: Path, build: Build, reader: IndexReader
+) -> None:
+    build.publish(1)
+    build.serve()
+    assert reader.facet(AI) is not None
+    build.path.unlink()
+    assert reader.select(AI, 1) is not None
+    with closing(IndexReader(tmp_path)) as late, pytest.raises(IndexNotReadyError):
+        late.facts()
+
+
+def test_an_index_in_a_folder_with_any_name_is_found(tmp_path: Path) -> None:
+    folder = tmp_path / "50%25 #1 what? ünï"
+    folder.mkdir()
+    with closing(Build(folder)) as build, closing(IndexReader(folder)) as reader:
+        build.publish(1)
+        build.serve()
+        assert reader.facet(AI) is not None
+
+
+def reading_meanwhile(
+    tmp_path: Path, threads: int, look: Callable[[IndexReader], object], act: Callable[[], object]
+) -> list[object]:
+    """What readers in threads of their own see while something is done; now and then each opens another."""
+    stop = threading.Event()
+    failures: list[BaseException] = []
+    seen: list[object] = []
+
+    def read() -> None:
+        try:
+            while not stop.is_set():
+                with closing(IndexReader(tmp_path)) as reader:
+                    seen.extend(look(reader) for _ in range(20) if not stop.is_set())
+        except BaseException as error:
+            failures.append(error)
+
+    running = [threading.Thread(target=read) for _ in range(threads)]
+    for thread in running:
+        thread.start()
+    try:
+        act()
+    finally:
+        stop.set()
+        for thread in running:
+            thread.join()
+    assert failures == []
+    return seen
+
+
+def test_readers_always_get_an_answer_while_builds_come_and_go(tmp_path: Path) -> None:
+    """Each answer is of one state: a build that serves holds its one article."""
+
+    def replace_the_build() -> None:
+        with closing(Build(tmp_path)) as build:
+            build.publish(0)
+            build.serve()
+
+    def look(reader: IndexReader) -> object:
+        selected = reader.select(AI, 5)
+        assert selected is not None
+        return selected[0].count, len(selected[1])
+
+    def replace_it_often() -> None:
+        until = time.monotonic() + 1.5
+        while time.monotonic() < until:
+            replace_the_build()
+
+    replace_the_build()
+    seen = reading_meanwhile(tmp_path, 3, look, replace_it_often)
+    assert set(seen) == {(1, 1)}
+
+
+def test_readers_see_whole_batches_only_while_they_are_committed(build: Build, tmp_path: Path) -> None:
+    """Every batch moves an article from one provider to the other, and changes its title with it."""
+
+    def move(turn: int) -> None:
+        provider = a_provider(("Gazette", "Herald")[turn % 2])
+        article = an_article("n", provider=provider, title=f"T{turn % 2}", topics=terms("AI"))
+        build.writer.apply([a_change("n.md", article, mtime=NOW)], NOW)
+
+    def look(reader: IndexReader) -> object:
+        selected = reader.select(AI, 5)
+        assert selected is not None
+        state, [entry] = selected
+        assert state.count == 1
+        assert entry.article.provider is not None
+        return entry.article.provider.name, entry.article.title
+
+    def move_often() -> None:
+        for turn in range(60):
+            move(turn)
+
+    move(0)
+    build.serve()
+    seen = reading_meanwhile(tmp_path, 3, look, move_often)
+    assert set(seen) == {("Gazette", "T0"), ("Herald", "T1")}
+
+
+def test_an_idle_reader_does_not_make_the_log_of_the_database_grow(build: Build, reader: IndexReader) -> None:
+    build.serve()
+    build.publish(0)
+    assert reader.facet(AI) is not None
+    assert reader.select(AI, 5) is not None
+    for number in range(250):
+        build.publish(number % 50, f"Title {number}")
+        reader.facet(AI)
+    log = build.path.with_name(build.path.name + "-wal")
+    # SQLite moves the log into the database at 1,000 pages of 4 KiB; a pinned one goes on growing.
+    assert os.stat(log).st_size < 6_000_000  # noqa: PTH116
+
+
+def test_a_reader_of_a_damaged_build_fails_and_recovers_with_the_next_build(
+    tmp_path: Path, reader: IndexReader
+) -> None:
+    damaged = builds.new_build(tmp_path)
+    damaged.write_bytes(b"no database at all " * 1000)
+    builds.publish_build(tmp_path, damaged)
+    for _ in range(2):
+        with pytest.raises(DBAPIError):
+            reader.facet(AI)
+    with closing(Build(tmp_path)) as build:
+        build.publish(1)
+        build.serve()
+        assert reader.facet(AI) is not None
