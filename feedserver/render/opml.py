@@ -12,6 +12,7 @@ from email.utils import format_datetime
 from lxml import etree
 
 from feedserver.model import Format, ListingSummary
+from feedserver.render.text import clean
 
 
 def render_opml(title: str, base_url: str, folders: Mapping[str, Sequence[ListingSummary]]) -> bytes:
@@ -24,21 +25,21 @@ def render_opml(title: str, base_url: str, folders: Mapping[str, Sequence[Listin
     """
     root = etree.Element("opml", version="2.0")
     head = etree.SubElement(root, "head")
-    etree.SubElement(head, "title").text = title
+    etree.SubElement(head, "title").text = clean(title)
     updates = [one.updated for listings in folders.values() for one in listings if one.updated is not None]
     if updates:
         etree.SubElement(head, "dateModified").text = format_datetime(max(updates), usegmt=True)
     body = etree.SubElement(root, "body")
     for name, listings in folders.items():
-        parent = etree.SubElement(body, "outline", text=name) if name else body
+        parent = etree.SubElement(body, "outline", text=clean(name)) if name else body
         for listing in listings:
             page = base_url + listing.key.address
             etree.SubElement(
                 parent,
                 "outline",
                 type="rss",
-                text=listing.title,
-                title=listing.title,
+                text=clean(listing.title),
+                title=clean(listing.title),
                 xmlUrl=f"{page}.{Format.RSS.value}",
                 htmlUrl=page,
             )

@@ -1,0 +1,160 @@
+"""What a feed says of itself and of its entries: from a listing's state to a `Feed`.
+
+Pure: titles, descriptions, ids and addresses follow from the listing, its articles and the facts of
+the site, from nothing else (promise 2). An entry depends on its own article alone, so that one
+article's change moves only the feeds that show it. Renders nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from feedserver import __version__
+from feedserver.articles.identity import listing_id
+from feedserver.index.reader import FacetState, SelectedEntry
+from feedserver.model import (
+    Article,
+    Category,
+    Channel,
+    Entry,
+    Feed,
+    Image,
+    Kind,
+    ListingKey,
+    ListingSummary,
+    Provider,
+    Selection,
+    Source,
+    Value,
+)
+
+GENERATOR = "feedserver"
+
+
+class SiteFacts(Value, frozen=True):
+    """What the settings say of the site.
+
+    `base_url` has no trailing slash; `ttl` is in minutes; `retired` are addresses of listings that ended.
+    """
+
+    title: str
+    description: str
+    base_url: str
+    language: str
+    rights: str
+    icon: str
+    logo: str
+    author: str
+    id_authority: str
+    id_year: int
+    ttl: int
+    selections: tuple[Selection, ...] = ()
+    retired: tuple[str, ...] = ()
+
+    def selection(self, key: ListingKey) -> Selection | None:
+        """The feed of the settings that a listing is, if it is one."""
+        if key.kind is not Kind.FEED:
+            return None
+        return next((one for one in self.selections if one.name == key.slug), None)
+
+
+def listing_title(summary: ListingSummary, site: SiteFacts) -> str:
+    """The name of a listing: that of the settings, else its most frequent spelling."""
+    if summary.key.kind is Kind.ARTICLES:
+        return site.title
+    chosen = site.selection(summary.key)
+    return chosen.title if chosen else summary.title or summary.key.slug
+
+
+def describe(summary: ListingSummary, site: SiteFacts) -> str:
+    """The description of a listing: of its taxonomy file or settings, else one sentence."""
+    if summary.description:
+        return summary.description
+    title = listing_title(summary, site)
+    if summary.key.kind is Kind.FEED:
+        chosen = site.selection(summary.key)
+        return (chosen.description if chosen else "") or f"The latest articles: {title}."
+    if summary.key.kind is Kind.ARTICLES:
+        return site.description or "The latest articles on all topics from all providers."
+    joined = {
+        Kind.TOPIC: "on",
+        Kind.PROVIDER: "from",
+        Kind.DOMAIN: "from",
+        Kind.CATEGORY: "in the category",
+    }
+    return f"The latest articles {joined[summary.key.kind]} {title}."
+
+
+def summarise(state: FacetState, site: SiteFacts) -> ListingSummary:
+    """A listing as pages show it, with title and description filled in."""
+    plain = state.summary
+    return ListingSummary(
+        key=plain.key,
+        title=listing_title(plain, site),
+        description=describe(plain, site),
+        count=plain.count,
+        updated=plain.updated,
+    )
+
+
+def make_feed(state: FacetState, selected: Sequence[SelectedEntry], site: SiteFacts) -> Feed:
+    """The feed of a listing. Of an empty one `updated` is when it was first known or became empty."""
+    summary = summarise(state, site)
+    entries = tuple(_entry(one, site) for one in selected)
+    title = summary.title if state.key.kind is Kind.ARTICLES else f"{summary.title} | {site.title}"
+    channel = Channel(
+        id=listing_id(site.id_authority, site.id_year, state.key.address),
+        title=title,
+        description=summary.description,
+        page_url=site.base_url + state.key.address,
+        updated=max((entry.updated for entry in entries), default=state.since),
+        language=site.language,
+        rights=site.rights,
+        icon=_icon(state, selected) or site.icon,
+        logo=site.logo,
+        author=site.author,
+        ttl=site.ttl,
+        generator=GENERATOR,
+        generator_version=__version__,
+    )
+    return Feed(channel=channel, entries=entries)
+
+
+def _entry(selected: SelectedEntry, site: SiteFacts) -> Entry:
+    article = selected.article
+    return Entry(
+        article=article,
+        updated=selected.updated,
+        source=_source(article, site),
+        categories=tuple(
+            Category(label=topic.name, term=topic.slug, scheme=f"{site.base_url}/topics")
+            for topic in article.topics
+        ),
+    )
+
+
+def _source(article: Article, site: SiteFacts) -> Source | None:
+    """Our feed of the article's provider, named as this article names it."""
+    provider = article.provider
+    if provider is None:
+        return None
+    address = ListingKey(kind=Kind.PROVIDER, slug=provider.slug).address
+    return Source(
+        id=listing_id(site.id_authority, site.id_year, address),
+        title=provider.name,
+        page_url=site.base_url + address,
+        icon=provider.images[0].url if provider.images else "",
+    )
+
+
+def _icon(state: FacetState, selected: Sequence[SelectedEntry]) -> str:
+    """The picture of a listing: of its taxonomy file, of a provider else that of its newest article."""
+    if state.taxonomy is not None and state.taxonomy.images:
+        return state.taxonomy.images[0].url
+    if state.key.kind is not Kind.PROVIDER:
+        return ""
+    return next((image.url for one in selected for image in _pictures(one.article.provider)), "")
+
+
+def _pictures(provider: Provider | None) -> tuple[Image, ...]:
+    return () if provider is None else provider.images

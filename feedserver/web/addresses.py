@@ -1,0 +1,111 @@
+"""What a request path names: a listing, one of its feed documents, or what people guess for one.
+
+Pure: paths in, keys and paths out. Does not know which listings exist. Slugs hold no dot and domains
+do, so `/providers/geekwire` and `/providers/geekwire.com` never clash, and what follows the last dot
+of any other segment is a format.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from feedserver.articles.slugs import domain_slug, slugify
+from feedserver.model import Format, Kind, ListingKey
+
+# The kinds that a first segment names, and that have a page which lists them.
+GROUPS = {kind.value: kind for kind in (Kind.TOPIC, Kind.PROVIDER, Kind.CATEGORY, Kind.FEED)}
+
+# What people and programs try on a site's root, and the document that they mean.
+_WELL_KNOWN = {
+    "/feed": "/articles.rss",
+    "/rss": "/articles.rss",
+    "/atom": "/articles.atom",
+    "/feed.xml": "/articles.rss",
+    "/rss.xml": "/articles.rss",
+    "/index.xml": "/articles.rss",
+    "/atom.xml": "/articles.atom",
+    "/feed.json": "/articles.json",
+}
+
+# What is tried below a listing: WordPress' `/feed`, Ghost's `/rss`.
+_BELOW = {"feed": Format.RSS, "rss": Format.RSS, "atom": Format.ATOM}
+
+
+# The forms in which a list of listings can be had, beside its page.
+_LIST_SUFFIXES = ("opml", "json")
+
+
+class Target(NamedTuple):
+    """A listing, and a format if its feed document is meant and not its page."""
+
+    key: ListingKey
+    fmt: Format | None = None
+
+    @property
+    def address(self) -> str:
+        """The canonical path of the page or document."""
+        return self.key.address if self.fmt is None else f"{self.key.address}.{self.fmt.value}"
+
+
+class ListTarget(NamedTuple):
+    """The list of all listings of a kind; `suffix` is empty for its page, else `opml` or `json`."""
+
+    kind: Kind
+    suffix: str
+
+
+def parse_list(path: str) -> ListTarget | None:
+    """The list that a path names: `/topics`, `/topics.opml`."""
+    group, dot, suffix = path.removeprefix("/").partition(".")
+    if group not in GROUPS or (dot and suffix not in _LIST_SUFFIXES):
+        return None
+    return ListTarget(GROUPS[group], suffix)
+
+
+def parse(path: str) -> Target | None:
+    """The listing that a canonical path names, or None if the path cannot name one."""
+    base, fmt = split_format(path)
+    parts = base.split("/")[1:]
+    if parts == ["articles"]:
+        return Target(ListingKey(kind=Kind.ARTICLES), fmt)
+    if len(parts) != 2 or parts[0] not in GROUPS:
+        return None
+    slug = parts[1]
+    kind = GROUPS[parts[0]]
+    if kind is Kind.PROVIDER and "." in slug:
+        return Target(ListingKey(kind=Kind.DOMAIN, slug=slug), fmt) if domain_slug(slug) == slug else None
+    return Target(ListingKey(kind=kind, slug=slug), fmt) if slug and "." not in slug else None
+
+
+def guesses(path: str) -> Iterator[str]:
+    """Canonical paths that somebody who asked for `path` may have meant, best first; never `path`."""
+    tidy = "/" + "/".join(part for part in path.split("/") if part)
+    lower = tidy.lower()
+    below = _document_below(tidy)
+    candidates = [tidy, lower, _WELL_KNOWN.get(lower, ""), below.lower(), _spelled(tidy), _spelled(below)]
+    yield from dict.fromkeys(one for one in candidates if one and one != path)
+
+
+def _document_below(path: str) -> str:
+    """`/topics/ai.rss` for `/topics/ai/feed`."""
+    base, _, last = path.rpartition("/")
+    fmt = _BELOW.get(last.lower())
+    return f"{base}.{fmt.value}" if base and fmt is not None else ""
+
+
+def _spelled(path: str) -> str:
+    """`/topics/power-apps.rss` for `/topics/Power Apps.rss`."""
+    base, fmt = split_format(path)
+    kind, _, name = base.strip("/").partition("/")
+    if kind.lower() not in GROUPS or not name or "/" in name:
+        return ""
+    return f"/{kind.lower()}/{slugify(name)}" + (f".{fmt.value}" if fmt else "")
+
+
+def split_format(path: str) -> tuple[str, Format | None]:
+    """A path without the suffix of a feed document, and the format that the suffix names."""
+    base, dot, suffix = path.rpartition(".")
+    if dot and suffix in set(Format):
+        return base, Format(suffix)
+    return path, None

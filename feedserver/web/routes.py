@@ -1,0 +1,305 @@
+"""The addresses of the site: from a request to the answer.
+
+One dispatcher, because the addresses are not a fixed set: what a path names is decided by
+`addresses`, whether it exists by the index. Here only Flask is added: no selection, no rendering, no
+header that `responses` could set. Keeps promise 6 for the status: paths and reasons of problems are
+told on loopback and to who has the token, to nobody else.
+
+An address has one owner, the first of: the fixed pages, what the settings retired, the lists, listings
+that have articles, redirects of the settings, listings without articles, guesses. So a topic that was
+renamed can be redirected as soon as its last article has left it.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+
+from flask import Flask, Request, Response, request
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
+from werkzeug.routing import BaseConverter
+
+from feedserver.errors import IndexNotReadyError, UnknownAddressError
+from feedserver.model import Format, Kind, ListingSummary, Value
+from feedserver.publisher import Publisher
+from feedserver.render import MEDIA_TYPES
+from feedserver.representation import Representation, digest
+from feedserver.web import directory, pages, responses, status, visitors
+from feedserver.web.addresses import GROUPS, ListTarget, Target, guesses, parse, parse_list, split_format
+from feedserver.web.pages import SiteChrome
+from feedserver.web.responses import CachePolicy
+from feedserver.web.suggestions import closest
+
+log = logging.getLogger(__name__)
+
+RETRY_AFTER_SECONDS = 5
+METHODS = ["GET", "HEAD", "OPTIONS"]
+
+_STATIC_TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+
+
+class RouteRules(Value, frozen=True):
+    """What the settings say of addresses beside the site's facts: redirects, the token of the status."""
+
+    redirects: dict[str, str]
+    status_token: str
+    cache_policy: CachePolicy
+
+
+class _Anything(BaseConverter):
+    """Any path, the one with double slashes included, which Werkzeug would redirect to the request's host."""
+
+    regex = "(?s:.*)"
+    part_isolating = False
+
+
+class Site:
+    """Answers requests. Stateless beside what it is given; thread-safe as the publisher is."""
+
+    def __init__(
+        self,
+        publisher: Publisher,
+        rules: RouteRules,
+        root_names: Sequence[str],
+        on_request: Callable[[], None],
+    ) -> None:
+        self._publisher = publisher
+        self._rules = rules
+        self._root_names = root_names
+        self._on_request = on_request
+        site = publisher.site
+        self._chrome = SiteChrome(
+            title=site.title, description=site.description, language=site.language, base_url=site.base_url
+        )
+        self._fixed: Mapping[str, Callable[[Request], Response]] = {
+            "/": self._directory,
+            "/all.opml": lambda asked: self._opml(asked, ()),
+            "/healthz": lambda _: self._plain("ok\n", 200),
+            "/readyz": self._readiness,
+            "/status": self._status_page,
+            "/status.json": self._status_json,
+        }
+        self._static = {f"/static/{name}": _static_file(name) for name in pages.STATIC_DIGESTS}
+
+    def register(self, app: Flask) -> None:
+        """Add the routes to an application."""
+        app.url_map.merge_slashes = False
+        app.url_map.converters["anything"] = _Anything
+        app.add_url_rule(
+            "/<anything:_>", "any", self.answer, methods=METHODS, provide_automatic_options=False
+        )
+        app.register_error_handler(IndexNotReadyError, self._not_ready)
+        app.register_error_handler(HTTPException, self._http_error)
+        app.register_error_handler(Exception, self._failure)
+
+    # --- dispatch -------------------------------------------------------------------------------
+
+    def answer(self, _: str = "") -> Response:
+        """The answer to any request below the root."""
+        self._on_request()
+        path = request.path
+        if request.method == "OPTIONS":
+            return responses.preflight_response()
+        if path in self._fixed:
+            return self._fixed[path](request)
+        if path in self._static:
+            return self._static_answer(self._static[path])
+        if self._is_retired(path):
+            return self._error(410, "Gone", "This feed has ended and will not come back.")
+        wanted_list = parse_list(path)
+        if wanted_list is not None:
+            return self._list(wanted_list)
+        return self._moved(path) or self._listing(path) or self._guessed(path) or self._not_found(path)
+
+    def _moved(self, path: str) -> Response | None:
+        """The redirect of the settings, where no listing with articles has the path."""
+        wanted = self._redirect_of(path)
+        target = parse(path)
+        if wanted is None or not self._exists(wanted) or (target and self._has_articles(target)):
+            return None
+        return self._redirect(wanted)
+
+    def _redirect_of(self, path: str) -> str | None:
+        """Where the settings redirect a path; the redirect of a page holds for its feed documents too."""
+        if path in self._rules.redirects:
+            return self._rules.redirects[path]
+        base, fmt = split_format(path)
+        if fmt is not None and base in self._rules.redirects:
+            return f"{self._rules.redirects[base]}.{fmt.value}"
+        return None
+
+    def _listing(self, path: str) -> Response | None:
+        """The answer of a listing or a feed document, or None if the path names none that exists."""
+        target = parse(path)
+        if target is None:
+            return None
+        try:
+            return self._page(target) if target.fmt is None else self._document(target, target.fmt)
+        except UnknownAddressError:
+            return None
+
+    def _guessed(self, path: str) -> Response | None:
+        """A redirect to what was probably meant, if that exists."""
+        return next((self._redirect(wanted) for wanted in guesses(path) if self._exists(wanted)), None)
+
+    def _redirect(self, path: str) -> Response:
+        url = self._chrome.base_url + path
+        response = responses.redirect_response(url, 301, f"max-age={responses.REDIRECT_MAX_AGE}")
+        return responses.open_to_all_origins(response)
+
+    def _not_found(self, path: str) -> Response:
+        """404 with what is close to it."""
+        target = parse(path)
+        kinds = list(GROUPS.values()) if target is None else [target.key.kind]
+        name = split_format(path)[0].rpartition("/")[2] if target is None else target.key.slug
+        found = closest(self._publisher.reader, kinds, name)
+        suggestions = [one for one in found if not self._is_retired(one.key.address)]
+        return self._error(404, "Not found", f"There is nothing at {path}.", suggestions)
+
+    def _exists(self, path: str) -> bool:
+        if path in self._fixed or parse_list(path) or self._redirect_of(path) or self._is_retired(path):
+            return True
+        target = parse(path)
+        return target is not None and self._publisher.exists(target.key)
+
+    def _has_articles(self, target: Target) -> bool:
+        return self._publisher.exists(target.key) and self._publisher.state(target.key).count > 0
+
+    def _is_retired(self, path: str) -> bool:
+        """Whether the settings retired a path, or the listing whose feed document it is."""
+        target = parse(path)
+        retired = self._publisher.site.retired
+        return path in retired or (target is not None and target.key.address in retired)
+
+    # --- documents ------------------------------------------------------------------------------
+
+    def _document(self, target: Target, fmt: Format) -> Response:
+        representation = self._publisher.feed_document(target.key, fmt)
+        page = self._chrome.base_url + target.key.address
+        if visitors.is_navigation(request):
+            return responses.redirect_response(page, 303, "no-store")
+        links = [f'<{page}.{fmt.value}>; rel="self"', f'<{page}>; rel="alternate"; type="text/html"']
+        links += [
+            f'<{page}.{other.value}>; rel="alternate"; type="{MEDIA_TYPES[other]}"'
+            for other in Format
+            if other is not fmt
+        ]
+        response = responses.document_response(
+            request,
+            representation,
+            cache_control=self._rules.cache_policy.of_feeds(),
+            now=datetime.now(UTC),
+            links=links,
+        )
+        return responses.open_to_all_origins(response)
+
+    def _list_document(self, body: bytes, media_type: str) -> Response:
+        response = responses.document_response(
+            request,
+            Representation(body, media_type, digest(body)),
+            cache_control=self._rules.cache_policy.of_pages(),
+            now=datetime.now(UTC),
+        )
+        return responses.open_to_all_origins(response)
+
+    def _opml(self, _: Request, kinds: Sequence[Kind]) -> Response:
+        return self._list_document(directory.opml(self._publisher, kinds), directory.OPML_TYPE)
+
+    # --- pages ----------------------------------------------------------------------------------
+
+    def _directory(self, asked: Request) -> Response:
+        html = pages.directory_page(
+            self._chrome, directory.everything(self._publisher), directory.groups(self._publisher)
+        )
+        return self._page_of(asked, html)
+
+    def _list(self, wanted: ListTarget) -> Response:
+        if wanted.suffix == "opml":
+            return self._opml(request, (wanted.kind,))
+        if wanted.suffix == "json":
+            return self._list_document(directory.as_json(self._publisher, wanted.kind), "application/json")
+        html = pages.group_page(self._chrome, directory.group(self._publisher, wanted.kind))
+        return self._page_of(request, html)
+
+    def _page(self, target: Target) -> Response:
+        feed, summary = self._publisher.feed(target.key)
+        return self._page_of(request, pages.listing_page(self._chrome, feed, summary))
+
+    def _page_of(self, asked: Request, html: str) -> Response:
+        return responses.page_response(asked, html, cache_control=self._rules.cache_policy.of_pages())
+
+    def _static_answer(self, file: Representation) -> Response:
+        # The pages name a static file with its digest, so that it may be kept.
+        kept = f"max-age={responses.STATIC_MAX_AGE}"
+        return responses.document_response(request, file, cache_control=kept, now=datetime.now(UTC))
+
+    # --- health ---------------------------------------------------------------------------------
+
+    def _readiness(self, _: Request) -> Response:
+        try:
+            self._publisher.reader.facts()
+        except IndexNotReadyError as error:
+            response = self._plain(f"{error}\n", 503)
+            response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+            return response
+        return self._plain("ready\n", 200)
+
+    def _status_page(self, asked: Request) -> Response:
+        facts = status.public_facts(self._publisher)
+        found = self._inside(asked)
+        if found is None:
+            html = pages.status_page(self._chrome, facts)
+        else:
+            html = pages.status_page(self._chrome, {**facts, **found.details}, found.problems)
+        return responses.page_response(asked, html, cache_control="no-store")
+
+    def _status_json(self, asked: Request) -> Response:
+        body = status.as_json(status.public_facts(self._publisher), self._inside(asked))
+        response = Response(body, content_type="application/json; charset=utf-8")
+        response.headers["Cache-Control"] = "no-store"
+        return response
+
+    def _inside(self, asked: Request) -> status.Inside | None:
+        """What only operators may see, for who asks on this machine or with the token."""
+        if not visitors.is_on_this_machine(asked) and not visitors.has_token(asked, self._rules.status_token):
+            return None
+        return status.inside(self._publisher, self._root_names)
+
+    # --- errors ---------------------------------------------------------------------------------
+
+    def _plain(self, text: str, code: int) -> Response:
+        response = Response(text, code, content_type="text/plain; charset=utf-8")
+        response.headers["Cache-Control"] = "no-store"
+        return response
+
+    def _error(
+        self, code: int, title: str, message: str, suggestions: Sequence[ListingSummary] = ()
+    ) -> Response:
+        html = pages.error_page(self._chrome, code, title, message, suggestions)
+        age = f"max-age={responses.NOT_FOUND_MAX_AGE}" if code in (404, 410) else "no-store"
+        response = responses.page_response(request, html, cache_control=age, status=code)
+        return responses.open_to_all_origins(response)
+
+    def _not_ready(self, _: IndexNotReadyError) -> Response:
+        response = self._error(
+            503, "Not ready yet", "The articles are being read for the first time. Try again in a moment."
+        )
+        response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+        return response
+
+    def _http_error(self, error: HTTPException) -> Response:
+        response = self._error(error.code or 500, error.name, error.description or error.name)
+        if isinstance(error, MethodNotAllowed):
+            response.headers["Allow"] = ", ".join(METHODS)
+        return response
+
+    def _failure(self, error: Exception) -> Response:
+        """A defect of ours: the log gets it all, the client a page without details."""
+        log.error("%s failed", request.path, exc_info=error)
+        return self._error(500, "Something went wrong", "The server failed; its log says why.")
+
+
+def _static_file(name: str) -> Representation:
+    body = (pages.STATIC_DIR / name).read_bytes()
+    return Representation(body, _STATIC_TYPES[pages.STATIC_DIR.joinpath(name).suffix], digest(body))

@@ -1,0 +1,86 @@
+"""How the server does: freshness of the index, counts, problems.
+
+Gathers facts; shows nothing and decides nobody's right to see them. What tells of files and not of
+articles is kept apart from the public facts: a count of files would tell of hidden ones (promise 6).
+It is asked for apart, too, because it is the only thing here that takes longer the more files there are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+import msgspec
+
+from feedserver import __version__
+from feedserver.model import FileKey, Kind, ListingKey, Verdict
+from feedserver.publisher import Publisher
+from feedserver.web.pages import Problem
+
+# A page of more would help nobody; `feedserver check` shows them all.
+MOST_PROBLEMS = 500
+
+
+class Inside(NamedTuple):
+    """What only operators may see: counts of files, and the problems of some of them by name."""
+
+    details: Mapping[str, object]
+    problems: Sequence[Problem]
+
+
+def public_facts(publisher: Publisher) -> dict[str, object]:
+    """What everybody may know: how fresh the index is, and counts of what is published.
+
+    Raises:
+        IndexNotReadyError: before the first index is complete.
+    """
+    reader = publisher.reader
+    noted = reader.facts()
+    everything = publisher.state(ListingKey(kind=Kind.ARTICLES))
+    return {
+        "version": __version__,
+        "articles": everything.count,
+        "newest change": everything.updated,
+        "last scan": {
+            "started": _moment(noted.get("scan_started")),
+            "finished": _moment(noted.get("scan_finished")),
+        },
+        "listings": reader.counts(),
+        "cache failures of this process": publisher.cache.failures,
+    }
+
+
+def inside(publisher: Publisher, root_names: Sequence[str]) -> Inside:
+    """What operators may see besides.
+
+    Args:
+        publisher: of the site.
+        root_names: how the roots are called in paths, in their order.
+
+    Raises:
+        IndexNotReadyError: before the first index is complete.
+    """
+    reader = publisher.reader
+    verdicts = reader.verdicts()
+    details = {"files": {verdict.value: verdicts[verdict] for verdict in Verdict if verdict in verdicts}}
+    findings = reader.findings()[:MOST_PROBLEMS]
+    problems = [Problem(path=_path(key, root_names), finding=finding) for key, finding in findings]
+    return Inside(details, problems)
+
+
+def as_json(facts: Mapping[str, object], found: Inside | None) -> bytes:
+    """The status as JSON, with details and problems where there are any to show."""
+    content = {name.replace(" ", "_"): value for name, value in facts.items()}
+    if found is not None:
+        content |= {**found.details, "problems": found.problems}
+    return msgspec.json.encode(content)
+
+
+def _path(key: FileKey, root_names: Sequence[str]) -> str:
+    root = root_names[key.root] if key.root < len(root_names) else ""
+    return f"{root}/{key.path}" if root and key.path else root or key.path
+
+
+def _moment(noted: str | None) -> datetime | None:
+    return None if noted is None else datetime.fromisoformat(noted).astimezone(UTC)

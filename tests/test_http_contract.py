@@ -1,0 +1,715 @@
+"""What HTTP clients may rely on, over a folder that was really indexed (DESIGN sections 5 and 7)."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import time
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree as ET
+
+import feedparser
+import pytest
+from builders import write_file
+from flask import Flask
+from flask.testing import FlaskClient
+from hypothesis import given
+from hypothesis import strategies as st
+from servers import BASE_URL, index, quiet_app, settings_of, write_story
+from werkzeug.test import TestResponse, run_wsgi_app
+
+from feedserver.settings import Settings
+
+FEED_TYPES = {
+    "rss": "application/rss+xml; charset=utf-8",
+    "atom": "application/atom+xml; charset=utf-8",
+    "json": "application/feed+json; charset=utf-8",
+}
+PAGES = [
+    "/articles",
+    "/topics/ai",
+    "/topics/c-plus-plus",
+    "/topics/tides",
+    "/providers/gazette",
+    "/providers/gazette.example",
+    "/categories/news",
+    "/feeds/mine",
+    "/feeds/empty",
+]
+FEEDS = [f"{page}.{suffix}" for page in PAGES for suffix in FEED_TYPES]
+GROUPS = ["/topics", "/providers", "/categories", "/feeds"]
+LISTS = [f"{group}{suffix}" for group in GROUPS for suffix in ("", ".opml", ".json")]
+STATIC = ["/static/style.css", "/static/copy.js", "/static/favicon.svg"]
+EVERYTHING = [
+    *PAGES,
+    *FEEDS,
+    *LISTS,
+    *STATIC,
+    "/",
+    "/all.opml",
+    "/healthz",
+    "/readyz",
+    "/status",
+    "/status.json",
+]
+
+# What only hidden articles have; none of it may be seen anywhere.
+HIDDEN = (
+    "unpublished",
+    "drafted",
+    "removed-one",
+    "future",
+    "Secret",
+    "secret-topic",
+    "hush.example",
+    "Whisper",
+)
+
+NAVIGATION = {"Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document", "Sec-Fetch-Site": "none"}
+
+
+def fill(folder: Path) -> None:
+    write_story(folder, "_news/one", topics=["AI", "Power Apps", "C++", "Feed"], title="First & foremost")
+    write_story(folder, "_news/two", topics=["AI", "Ended"], date="2024-05-02T10:00:00Z", body="Text. " * 200)
+    write_story(folder, "_news/three", topics=["R&D"], provider=("Harbour Post", "post.example"))
+    hide(folder, "unpublished", published=False)
+    hide(folder, "drafted", draft=True)
+    hide(folder, "removed-one", removed=True)
+    hide(folder, "future", date="2999-01-01T00:00:00Z")
+    write_file(folder, "_data/tides.md", "---\ntaxonomy: topic\nname: Tides\ndescription: High water.\n---\n")
+
+
+def hide(folder: Path, name: str, date: str = "2024-05-01T10:00:00Z", **why: Any) -> None:
+    whisper = ("Whisper", "hush.example")
+    write_story(
+        folder, f"_news/{name}", title="Secret", date=date, topics=["Secret topic"], provider=whisper, **why
+    )
+
+
+def site_settings(state: Path, folder: Path) -> Settings:
+    return settings_of(
+        state,
+        folder,
+        feeds={
+            "selections": {
+                "mine": {"title": "Mine", "topics": ["AI"]},
+                "empty": {"title": "Nothing yet", "topics": ["No such topic"]},
+            }
+        },
+        http={"max_age": 600, "page_max_age": 30},
+        redirects={
+            "/old": "/topics/ai",
+            "/blog.xml": "/articles.rss",
+            "/topics/tides": "/topics/ai",
+            "/topics/r-and-d": "/topics/ai",
+            "/chain": "/old",
+            "/nowhere": "/topics/unheard-of",
+            "/topics": "/articles",
+        },
+        retired=["/topics/ended", "/topics/never-was", "/gone", "/topics/power-apps.atom"],
+        status={"token": "open sesame"},
+    )
+
+
+@pytest.fixture(scope="module")
+def app(tmp_path_factory: pytest.TempPathFactory) -> Flask:
+    folder = tmp_path_factory.mktemp("contract")
+    fill(folder / "articles")
+    settings = site_settings(folder / "state", folder / "articles")
+    index(settings)
+    app = quiet_app(settings)
+    client = app.test_client()
+    for path in FEEDS:
+        client.get(path)
+    time.sleep(1.1)  # by then the second of every Last-Modified has come
+    return app
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    return app.test_client()
+
+
+# Redirected by these settings; tested apart.
+SERVED = [path for path in EVERYTHING if not path.startswith("/topics/tides")]
+SERVED_FEEDS = [path for path in FEEDS if path in SERVED]
+
+
+# --- Documents
+
+
+@pytest.mark.parametrize("path", SERVED)
+def test_every_address_answers(client: FlaskClient, path: str) -> None:
+    assert client.get(path).status_code == 200
+
+
+@pytest.mark.parametrize("path", SERVED_FEEDS)
+def test_a_feed_comes_with_all_that_clients_need(client: FlaskClient, path: str) -> None:
+    response = client.get(path)
+    page, _, suffix = path.rpartition(".")
+    assert response.headers["Content-Type"] == FEED_TYPES[suffix]
+    assert response.headers["Cache-Control"] == (
+        "max-age=600, stale-while-revalidate=86400, stale-if-error=604800"
+    )
+    assert response.headers["Vary"] == "Accept-Encoding"
+    assert response.headers["ETag"].strip('"').isalnum()
+    assert response.last_modified is not None
+    assert response.headers["Access-Control-Allow-Origin"] == "*"
+    exposed = response.headers["Access-Control-Expose-Headers"].split(", ")
+    assert {"ETag", "Last-Modified", "Link"} <= set(exposed)
+    assert "Set-Cookie" not in response.headers
+    links = response.headers.getlist("Link")
+    assert links[0] == f'<{BASE_URL}{path}>; rel="self"'
+    assert f'<{BASE_URL}{page}>; rel="alternate"; type="text/html"' in links
+    assert sum('rel="self"' in link for link in links) == 1
+    assert {f"{BASE_URL}{page}.{other}" for other in FEED_TYPES if other != suffix} < {
+        link[1 : link.index(">")] for link in links
+    }
+
+
+@pytest.mark.parametrize("path", [path for path in SERVED_FEEDS if not path.endswith(".json")])
+def test_an_xml_feed_is_one_to_a_foreign_parser(client: FlaskClient, path: str) -> None:
+    response = client.get(path)
+    parsed = feedparser.parse(
+        response.data, response_headers={"content-type": response.headers["Content-Type"]}
+    )
+    assert not parsed.bozo
+    assert parsed.feed.title
+    assert {link.href for link in parsed.feed.links if link.rel == "self"} == {BASE_URL + path}
+
+
+@pytest.mark.parametrize("path", [path for path in SERVED_FEEDS if path.endswith(".json")])
+def test_a_json_feed_names_itself(client: FlaskClient, path: str) -> None:
+    feed = client.get(path).get_json(force=True)
+    assert feed["version"] == "https://jsonfeed.org/version/1.1"
+    assert feed["feed_url"] == BASE_URL + path
+
+
+@pytest.mark.parametrize("path", [*SERVED_FEEDS, *LISTS, *STATIC, "/", "/articles", "/all.opml"])
+@pytest.mark.parametrize("coding", ["identity", "gzip"])
+def test_whoever_holds_the_current_content_gets_304(client: FlaskClient, path: str, coding: str) -> None:
+    first = client.get(path, headers={"Accept-Encoding": coding})
+    for tag in (first.headers["ETag"], f"W/{first.headers['ETag']}"):
+        again = client.get(path, headers={"Accept-Encoding": coding, "If-None-Match": tag})
+        assert again.status_code == 304
+        assert again.data == b""
+        for name in ("ETag", "Vary", "Cache-Control", "Access-Control-Allow-Origin"):
+            assert again.headers.get(name) == first.headers.get(name)
+        assert "Content-Type" not in again.headers
+
+
+@pytest.mark.parametrize("path", [path for path in SERVED_FEEDS if path != "/feeds/empty.json"])
+def test_a_feed_is_the_same_in_gzip(client: FlaskClient, path: str) -> None:
+    plain = client.get(path)
+    packed = client.get(path, headers={"Accept-Encoding": "gzip;q=0.9, identity;q=0.1"})
+    assert packed.headers["Content-Encoding"] == "gzip"
+    assert gzip.decompress(packed.data) == plain.data
+    assert packed.headers["ETag"] != plain.headers["ETag"]
+    assert packed.headers["Last-Modified"] == plain.headers["Last-Modified"]
+
+
+@pytest.mark.parametrize("path", SERVED_FEEDS)
+def test_a_date_alone_is_enough(client: FlaskClient, path: str) -> None:
+    told = client.get(path).headers["Last-Modified"]
+    assert client.get(path, headers={"If-Modified-Since": told}).status_code == 304
+
+
+@pytest.mark.parametrize("path", [*SERVED, "/topics/ended", "/feed", "/topics/nothing", "//"])
+@pytest.mark.parametrize("coding", ["identity", "gzip"])
+def test_head_gets_the_headers_of_get_and_no_body(client: FlaskClient, path: str, coding: str) -> None:
+    got = client.get(path, headers={"Accept-Encoding": coding})
+    head = client.head(path, headers={"Accept-Encoding": coding})
+    assert head.status_code == got.status_code
+    assert {**head.headers, "Date": ""} == {**got.headers, "Date": ""}
+    assert head.data == b""
+    assert int(got.headers["Content-Length"]) == len(got.data)
+
+
+def test_queries_change_nothing(client: FlaskClient) -> None:
+    plain, asked = client.get("/topics/ai.rss"), client.get("/topics/ai.rss?utm_source=x&n=1" + "y" * 8000)
+    assert asked.data == plain.data
+    assert asked.headers["ETag"] == plain.headers["ETag"]
+
+
+def test_no_url_comes_from_the_request(client: FlaskClient) -> None:
+    headers = {"Host": "evil.example", "X-Forwarded-Host": "evil.example", "X-Forwarded-Proto": "gopher"}
+    for path in [
+        *SERVED_FEEDS,
+        "/",
+        "/topics",
+        "/topics.opml",
+        "/topics.json",
+        "/all.opml",
+        "/feed",
+        "//",
+        "/topics//ai",
+    ]:
+        response = client.get(path, headers=headers)
+        assert b"evil.example" not in response.data
+        assert "evil.example" not in str(response.headers)
+
+
+# --- Methods, CORS, browsers
+
+
+@pytest.mark.parametrize("path", ["/", "/topics/ai.rss", "/topics/nothing", "/static/style.css", "/status"])
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "TRACE", "PROPFIND", "BREW"])
+def test_other_methods_are_refused_with_those_that_are_allowed(
+    client: FlaskClient, path: str, method: str
+) -> None:
+    response = client.open(path, method=method)
+    assert response.status_code == 405
+    assert response.headers["Allow"] == "GET, HEAD, OPTIONS"
+
+
+def test_a_preflight_is_answered(client: FlaskClient) -> None:
+    response = client.options(
+        "/topics/ai.rss",
+        headers={
+            "Origin": "https://reader.example",
+            "Access-Control-Request-Method": "GET",
+            "Access-Control-Request-Headers": "if-none-match",
+        },
+    )
+    assert response.status_code == 204
+    assert response.data == b""
+    assert response.headers["Access-Control-Allow-Origin"] == "*"
+    assert "If-None-Match" in response.headers["Access-Control-Allow-Headers"]
+
+
+@pytest.mark.parametrize(
+    "path", ["/topics/nothing.rss", "/topics/ended.rss", "/feed", "/topics.opml", "/all.opml"]
+)
+def test_scripts_of_other_sites_may_follow_redirects_and_see_errors(client: FlaskClient, path: str) -> None:
+    assert client.get(path).headers["Access-Control-Allow-Origin"] == "*"
+
+
+def test_the_status_is_not_for_scripts_of_other_sites(client: FlaskClient) -> None:
+    assert "Access-Control-Allow-Origin" not in client.get("/status.json").headers
+
+
+@pytest.mark.parametrize("site", ["none", "cross-site", "same-site"])
+@pytest.mark.parametrize("path", SERVED_FEEDS)
+def test_a_person_who_opens_a_feed_in_a_browser_is_sent_to_its_page(
+    client: FlaskClient, path: str, site: str
+) -> None:
+    response = client.get(path, headers={**NAVIGATION, "Sec-Fetch-Site": site})
+    assert response.status_code == 303
+    assert response.headers["Location"] == BASE_URL + path.rpartition(".")[0]
+    assert response.headers["Cache-Control"] == "no-store"
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"Sec-Fetch-Site": "same-origin"},
+        {"Sec-Fetch-Mode": "cors"},
+        {"Sec-Fetch-Mode": "no-cors"},
+        {"Sec-Fetch-Dest": "iframe"},
+        {"Sec-Fetch-Dest": "empty"},
+    ],
+)
+def test_nobody_else_is(client: FlaskClient, changed: dict[str, str]) -> None:
+    assert client.get("/topics/ai.rss", headers={**NAVIGATION, **changed}).status_code == 200
+    browser = {"Accept": "text/html,*/*;q=0.8", "User-Agent": "Mozilla/5.0"}
+    assert client.get("/topics/ai.rss", headers=browser).status_code == 200
+
+
+def test_a_person_sees_lists_and_missing_feeds_as_they_are(client: FlaskClient) -> None:
+    assert client.get("/topics.opml", headers=NAVIGATION).status_code == 200
+    assert client.get("/topics/nothing.rss", headers=NAVIGATION).status_code == 404
+
+
+# --- Addresses
+
+
+@pytest.mark.parametrize(
+    ("path", "canonical"),
+    [
+        ("/feed", "/articles.rss"),
+        ("/feed/", "/articles.rss"),
+        ("/rss", "/articles.rss"),
+        ("/atom.xml", "/articles.atom"),
+        ("/feed.xml", "/articles.rss"),
+        ("/index.xml", "/articles.rss"),
+        ("/feed.json", "/articles.json"),
+        ("/topics/ai/feed", "/topics/ai.rss"),
+        ("/topics/ai/feed/", "/topics/ai.rss"),
+        ("/topics/ai/rss", "/topics/ai.rss"),
+        ("/topics/ai/atom", "/topics/ai.atom"),
+        ("/topics/ai/", "/topics/ai"),
+        ("/topics/", "/topics"),
+        ("/topics//ai", "/topics/ai"),
+        ("/Topics/AI.Atom", "/topics/ai.atom"),
+        ("/TOPICS.opml", "/topics.opml"),
+        ("/All.OPML", "/all.opml"),
+        ("/topics/C%2B%2B", "/topics/c-plus-plus"),
+        ("/topics/Power%20Apps.json", "/topics/power-apps.json"),
+        ("/Providers/Gazette.Example", "/providers/gazette.example"),
+        ("/articles/feed?x=1", "/articles.rss"),
+        ("/topics/feed/", "/topics/feed"),
+        ("/topics/feed/feed", "/topics/feed.rss"),
+        ("/feeds/MINE.rss", "/feeds/mine.rss"),
+        ("/old", "/topics/ai"),
+        ("/old.atom", "/topics/ai.atom"),
+        ("/blog.xml", "/articles.rss"),
+        ("/chain", "/old"),
+        ("/Old/", "/old"),
+        ("/topics/tides", "/topics/ai"),
+        ("/topics/tides.json", "/topics/ai.json"),
+        ("/topics/ENDED", "/topics/ended"),
+    ],
+)
+def test_guessable_and_moved_addresses_redirect_for_good(
+    client: FlaskClient, path: str, canonical: str
+) -> None:
+    response = client.get(path)
+    assert response.status_code == 301
+    assert response.headers["Location"] == BASE_URL + canonical
+
+
+@pytest.mark.parametrize("path", ["/topics/feed", "/topics/feed.rss", "/topics/r-and-d", "/topics"])
+def test_a_listing_with_articles_keeps_its_address(client: FlaskClient, path: str) -> None:
+    assert client.get(path).status_code == 200
+
+
+def test_a_redirect_to_what_does_not_exist_is_none(client: FlaskClient) -> None:
+    assert client.get("/nowhere").status_code == 404
+
+
+@pytest.mark.parametrize(
+    "path", ["/topics/ended", "/topics/ended.rss", "/topics/ended.json", "/topics/never-was.atom", "/gone"]
+)
+def test_what_was_retired_is_gone(client: FlaskClient, path: str) -> None:
+    response = client.get(path)
+    assert response.status_code == 410
+    assert response.headers["Cache-Control"] == "max-age=60"
+
+
+def test_one_format_can_be_retired_alone(client: FlaskClient) -> None:
+    assert client.get("/topics/power-apps.atom").status_code == 410
+    assert client.get("/topics/power-apps.rss").status_code == 200
+    assert client.get("/topics/power-apps").status_code == 200
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/topics", "/topics.opml", "/topics.json", "/all.opml", "/topics/endet"]
+)
+def test_nothing_leads_to_what_was_retired(client: FlaskClient, path: str) -> None:
+    assert b"/topics/ended" not in client.get(path).data
+
+
+@pytest.mark.parametrize(
+    ("path", "close"),
+    [
+        ("/topics/aii", "/topics/ai"),
+        ("/topics/power-app.rss", "/topics/power-apps"),
+        ("/topic/power-apps.rss", "/topics/power-apps"),
+        ("/providers/gazete", "/providers/gazette"),
+        ("/providers/gazete.example.rss", "/providers/gazette.example"),
+        ("/tags/Power Apps", "/topics/power-apps"),
+    ],
+)
+def test_an_unknown_name_is_404_and_names_the_closest(client: FlaskClient, path: str, close: str) -> None:
+    response = client.get(path)
+    assert response.status_code == 404
+    assert response.headers["Cache-Control"] == "max-age=60"
+    assert f'href="{close}"' in response.get_data(as_text=True)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/topics.",
+        "/providers.rss",
+        "/all",
+        "/healthz.json",
+        "/domains/gazette.example",
+        "/static",
+        "/static/",
+    ],
+)
+def test_an_address_has_no_second_spelling(client: FlaskClient, path: str) -> None:
+    assert client.get(path).status_code == 404
+
+
+def test_a_site_below_a_path_leads_to_addresses_below_it(tmp_path: Path) -> None:
+    fill(tmp_path / "articles")
+    settings = settings_of(tmp_path / "state", tmp_path / "articles", site={"base_url": f"{BASE_URL}/news"})
+    index(settings)
+    client = quiet_app(settings).test_client()
+    assert client.get("/feed").headers["Location"] == f"{BASE_URL}/news/articles.rss"
+    assert client.get("/articles.rss").headers["Link"].startswith(f"<{BASE_URL}/news/articles.rss>")
+
+
+# --- Lists
+
+
+@pytest.mark.parametrize("group", GROUPS)
+def test_a_list_says_the_same_as_page_opml_and_json(client: FlaskClient, group: str) -> None:
+    rows = client.get(f"{group}.json").get_json()
+    page = client.get(group).get_data(as_text=True)
+    outlines = ET.fromstring(client.get(f"{group}.opml").data).findall("body/outline")  # noqa: S314  our own
+    assert [one.get("htmlUrl") for one in outlines] == [row["page"] for row in rows]
+    assert rows
+    for row in rows:
+        assert f'href="{row["address"]}"' in page
+        feed = client.get(row["address"] + ".json").get_json(force=True)
+        assert len(feed["items"]) == row["count"]
+        assert feed["title"].startswith(row["title"])
+        assert row["feeds"] == {suffix: f"{row['page']}.{suffix}" for suffix in FEED_TYPES}
+
+
+def test_lists_have_the_media_types_of_what_they_are(client: FlaskClient) -> None:
+    assert client.get("/topics.opml").headers["Content-Type"] == "text/x-opml; charset=utf-8"
+    assert client.get("/all.opml").headers["Content-Type"] == "text/x-opml; charset=utf-8"
+    assert client.get("/topics.json").headers["Content-Type"] == "application/json; charset=utf-8"
+    assert client.get("/topics").headers["Content-Type"] == "text/html; charset=utf-8"
+
+
+def test_all_opml_holds_every_feed(client: FlaskClient) -> None:
+    root = ET.fromstring(client.get("/all.opml").data)  # noqa: S314  our own
+    listed = {one.get("htmlUrl") for one in root.iter("outline") if one.get("xmlUrl")}
+    expected = {row["page"] for group in GROUPS for row in client.get(f"{group}.json").get_json()}
+    assert listed == expected | {f"{BASE_URL}/articles"}
+
+
+# --- What is hidden, and what is empty
+
+
+@pytest.mark.parametrize("path", EVERYTHING)
+def test_what_is_hidden_appears_nowhere(client: FlaskClient, path: str) -> None:
+    # Whoever reads the status through a proxy is anybody.
+    response = client.get(path, headers={"X-Forwarded-For": "192.0.2.1"})
+    text = response.get_data(as_text=True) + str(response.headers)
+    assert not [word for word in HIDDEN if word in text]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/topics/secret-topic",
+        "/topics/secret-topic.rss",
+        "/providers/whisper",
+        "/providers/hush.example",
+        "/topics/secre",
+    ],
+)
+def test_a_listing_that_only_hidden_articles_have_is_not_known(client: FlaskClient, path: str) -> None:
+    response = client.get(path)
+    assert response.status_code == 404
+    assert 'href="/topics/secret-topic"' not in response.get_data(as_text=True)
+    assert "Secret" not in response.get_data(as_text=True)
+
+
+def test_counts_are_of_what_is_published(client: FlaskClient) -> None:
+    status = client.get("/status.json", headers={"Via": "1.1 proxy"}).get_json()
+    assert status["articles"] == 3
+    assert "3 articles" in client.get("/articles").get_data(as_text=True)
+
+
+@pytest.mark.parametrize("page", ["/feeds/empty", "/articles"])
+def test_a_listing_of_the_settings_exists_before_its_first_article(tmp_path: Path, page: str) -> None:
+    (tmp_path / "articles").mkdir()
+    settings = site_settings(tmp_path / "state", tmp_path / "articles")
+    index(settings)
+    client = quiet_app(settings).test_client()
+    assert client.get(page).status_code == 200
+    before = [client.get(f"{page}.{suffix}") for suffix in FEED_TYPES]
+    assert [response.status_code for response in before] == [200, 200, 200]
+    for leftover in (tmp_path / "state").glob("index-*"):
+        leftover.unlink()
+    time.sleep(1.1)
+    index(settings)
+    assert [client.get(f"{page}.{suffix}").data for suffix in FEED_TYPES] == [one.data for one in before]
+
+
+def test_a_site_without_any_article_works(tmp_path: Path) -> None:
+    (tmp_path / "articles").mkdir()
+    settings = settings_of(tmp_path / "state", tmp_path / "articles")
+    index(settings)
+    client = quiet_app(settings).test_client()
+    for path in ["/", "/status", "/status.json", "/all.opml", *LISTS, *STATIC]:
+        assert client.get(path).status_code == 200
+    assert client.get("/topics.json").get_json() == []
+    assert client.get("/feed").headers["Location"] == f"{BASE_URL}/articles.rss"
+
+
+def test_a_listing_that_lost_its_articles_is_empty_and_stays_as_it_became(tmp_path: Path) -> None:
+    article = write_story(tmp_path / "articles", "one", topics=["AI"])
+    settings = settings_of(tmp_path / "state", tmp_path / "articles")
+    index(settings)
+    client = quiet_app(settings).test_client()
+    full = client.get("/topics/ai.atom")
+    article.unlink()
+    index(settings)
+    empty = client.get("/topics/ai.atom")
+    assert empty.status_code == 200
+    assert feedparser.parse(empty.data).entries == []
+    assert empty.headers["ETag"] != full.headers["ETag"]
+    assert client.get("/topics/ai").status_code == 200
+    assert b"/topics/ai" not in client.get("/topics").data
+    for leftover in (tmp_path / "state").glob("index-*"):
+        leftover.unlink()
+    index(settings)
+    assert client.get("/topics/ai.atom").data == empty.data
+
+
+def test_what_a_taxonomy_file_declares_exists_without_articles(tmp_path: Path) -> None:
+    fill(tmp_path / "articles")
+    settings = settings_of(tmp_path / "state", tmp_path / "articles")
+    index(settings)
+    client = quiet_app(settings).test_client()
+    assert "High water." in client.get("/topics/tides").get_data(as_text=True)
+    assert client.get("/topics/tides.rss").status_code == 200
+
+
+# --- Before the first index
+
+
+@pytest.fixture
+def unready(tmp_path: Path) -> FlaskClient:
+    return quiet_app(site_settings(tmp_path / "state", tmp_path / "articles")).test_client()
+
+
+@pytest.mark.parametrize("path", [*PAGES, *FEEDS[:3], *LISTS[:3], "/", "/all.opml", "/feed", "/topics/never"])
+def test_before_the_first_index_every_listing_says_when_to_come_back(unready: FlaskClient, path: str) -> None:
+    response = unready.get(path)
+    assert response.status_code == 503
+    assert int(response.headers["Retry-After"]) > 0
+    assert response.headers["Cache-Control"] == "no-store"
+
+
+def test_health_and_readiness_differ_until_the_first_index(unready: FlaskClient, client: FlaskClient) -> None:
+    assert unready.get("/healthz").status_code == 200
+    not_yet = unready.get("/readyz")
+    assert (not_yet.status_code, not_yet.headers["Retry-After"]) == (503, "5")
+    assert unready.get("/static/style.css").status_code == 200
+    assert unready.get("/topics/ended").status_code == 410
+    for path in ("/healthz", "/readyz"):
+        response = client.get(path)
+        assert response.status_code == 200
+        assert response.headers["Cache-Control"] == "no-store"
+
+
+# --- Static files
+
+
+@pytest.mark.parametrize(
+    ("path", "media_type"), list(zip(STATIC, ["text/css", "text/javascript", "image/svg+xml"], strict=True))
+)
+def test_static_files_are_typed_kept_and_packed(client: FlaskClient, path: str, media_type: str) -> None:
+    response = client.get(path, headers={"Accept-Encoding": "gzip"})
+    assert response.headers["Content-Type"] == f"{media_type}; charset=utf-8"
+    assert response.headers["X-Content-Type-Options"] == "nosniff"
+    assert "max-age=" in response.headers["Cache-Control"]
+
+
+def test_pages_link_static_files_that_exist(client: FlaskClient) -> None:
+    html = client.get("/").get_data(as_text=True)
+    linked = [piece.split('"')[0] for piece in html.split('="') if piece.startswith("/static/")]
+    assert linked
+    assert all(client.get(path).status_code == 200 for path in linked)
+
+
+# --- Absurd requests
+
+
+def raw(app: Flask, path_info: str, method: str = "GET", **environ: str) -> TestResponse:
+    """What the application answers to a request that no client library would make."""
+    builder = app.test_client()._request_from_builder_args((), {}).environ  # noqa: SLF001  the only way in
+    environ = {**builder, "PATH_INFO": path_info, "REQUEST_METHOD": method, **environ}
+    body, status, headers = run_wsgi_app(app, environ)
+    return TestResponse(body, status, headers, request=None)  # type: ignore[arg-type]  # not looked at
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("//topics/ai", 200),
+        ("///", 200),
+        ("/topics/\xff", 404),
+        ("/topics/\xed\xa0\x80", 404),
+        ("/topics/\x00", 404),
+        ("/topics/a\x00i", 404),
+        ("/topics/ai\n", 301),
+        ("/\r\nX: y", 404),
+        ("/topics/ai.rss\x00", 404),
+        ("/static/\x00", 404),
+        ("/static/../routes.py", 404),
+        ("/static/../../publisher.py", 404),
+        ("/static//etc/passwd", 404),
+        ("/static/style.css/", 404),
+        ("/static/..\\routes.py", 404),
+        ("/topics/..", 404),
+        ("/topics/../../etc/passwd", 404),
+        ("/../articles.rss", 404),
+        ("/" + "a" * 8000, 404),
+        ("/topics/" + "a-" * 4000, 404),
+        ("/topics/" + "/" * 8000, 301),
+        ("/" + "a/" * 4000, 404),
+        ("/topics/" + "%" * 1000, 404),
+        ("*", 404),
+        ("topics/ai", 200),
+    ],
+)
+def test_an_absurd_path_has_an_ordinary_answer(app: Flask, path: str, status: int) -> None:
+    response = raw(app, path)
+    assert response.status_code == status
+    assert "Traceback" not in response.text
+    assert "\n" not in response.headers.get("Location", "")
+
+
+anything = st.text(alphabet=st.characters(max_codepoint=255))
+
+
+@given(
+    prefix=st.sampled_from(["/", "/topics/", "/topics/ai", "/static/", "/status", "", "/providers/"]),
+    path=anything | st.text(alphabet="/.%atopics\x00\xff"),
+    method=st.sampled_from(["GET", "HEAD", "OPTIONS", "POST", "\xff", ""]),
+    headers=st.fixed_dictionaries(
+        {
+            "QUERY_STRING": anything,
+            "HTTP_IF_NONE_MATCH": anything,
+            "HTTP_IF_MODIFIED_SINCE": anything | st.text(alphabet="Sun, 01 Jun 2025:GMT+-9"),
+            "HTTP_ACCEPT_ENCODING": anything | st.text(alphabet="gzip,;q=01.* \xff"),
+            "HTTP_AUTHORIZATION": anything | anything.map("Bearer {}".format),
+        }
+    ),
+)
+def test_no_request_is_a_failure_of_the_server(
+    app: Flask, prefix: str, path: str, method: str, headers: dict[str, str]
+) -> None:
+    assert raw(app, prefix + path, method, **headers).status_code < 500
+
+
+@pytest.mark.parametrize(
+    "host", ["a b", "[", "x:y", "\xe9", "..", "a" * 300, "evil.example:99999999", "[::1"]
+)
+def test_no_host_is_a_failure_of_the_server(app: Flask, host: str) -> None:
+    for path in ("/topics/ai.rss", "/status", "/feed", "/nothing"):
+        assert raw(app, path, HTTP_HOST=host).status_code < 500
+
+
+def test_json_of_lists_is_json_that_any_parser_reads(client: FlaskClient) -> None:
+    for group in GROUPS:
+        assert isinstance(json.loads(client.get(f"{group}.json").data), list)
+
+
+def test_a_failure_of_the_server_tells_the_log_everything_and_the_client_nothing(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "articles").mkdir()
+    settings = settings_of(tmp_path / "state", tmp_path / "articles")
+    index(settings)
+    for build in (tmp_path / "state").glob("index-*"):
+        build.write_bytes(b"garbage" * 1000)
+    response = quiet_app(settings).test_client().get("/articles.rss")
+    assert response.status_code == 500
+    assert response.headers["Cache-Control"] == "no-store"
+    assert response.headers["Access-Control-Allow-Origin"] == "*"
+    assert str(tmp_path) not in response.text
+    assert "sqlite" not in response.text.lower()
+    assert "/articles.rss failed" in caplog.text
+    assert "Traceback" in caplog.text

@@ -1,0 +1,423 @@
+"""From a listing to its representation: the same bytes, truthful validators, whatever fails around."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+import tempfile
+import time
+from contextlib import closing
+from datetime import UTC, datetime
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from servers import at_once, index, settings_of, write_story
+
+from feedserver import channels, publisher
+from feedserver.app import make_publisher
+from feedserver.cache import open_cache
+from feedserver.channels import SiteFacts
+from feedserver.errors import IndexNotReadyError, UnknownAddressError
+from feedserver.index.memory import Memory
+from feedserver.model import Format, Kind, ListingKey
+from feedserver.publisher import FeedLimits, Publisher
+from feedserver.representation import Representation
+
+ARTICLES = ListingKey(kind=Kind.ARTICLES)
+AI = ListingKey(kind=Kind.TOPIC, slug="ai")
+START = 1_750_000_000.0
+SITE = SiteFacts(
+    title="Example",
+    description="",
+    base_url="https://feeds.example",
+    language="en",
+    rights="",
+    icon="",
+    logo="",
+    author="",
+    id_authority="feeds.example",
+    id_year=2025,
+    ttl=5,
+)
+
+
+class Site:
+    """A folder of articles, and publishers over its index that are told the time."""
+
+    def __init__(self, folder: Path) -> None:
+        self.articles = folder / "articles"
+        self.articles.mkdir()
+        self.state = folder / "state"
+        self.settings = settings_of(self.state, self.articles)
+        self.now = START
+
+    def clock(self) -> float:
+        return self.now
+
+    def index(self) -> None:
+        index(self.settings, self.clock)
+
+    def publisher(
+        self, *, cache: str = "null://", site: SiteFacts = SITE, limits: FeedLimits | None = None
+    ) -> Publisher:
+        limits = limits or FeedLimits(entries=50, min_entries=10, max_bytes=1_000_000)
+        return Publisher(self.state, site, limits, open_cache(cache, self.state / "cache", 1000), self.clock)
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Site:
+    return Site(tmp_path)
+
+
+def entries_of(body: bytes) -> int:
+    return body.count(b"<item>")
+
+
+# --- Validators
+
+
+def observe(publisher: Publisher) -> tuple[str, datetime]:
+    found = publisher.feed_document(AI, Format.RSS)
+    assert found.last_modified is not None
+    return found.etag, found.last_modified
+
+
+steps = st.lists(
+    st.one_of(
+        st.sampled_from(["A", "B", "C", "touched", "gone"]),
+        st.integers(min_value=0, max_value=1),
+        st.floats(min_value=0.0, max_value=1.5),
+        st.sampled_from(["rebuild", "restart"]),
+    ),
+    min_size=2,
+    max_size=14,
+)
+
+
+@settings(max_examples=30)
+@given(steps=steps)
+def test_workers_agree_and_dates_follow_tags_whatever_each_of_them_saw(
+    steps: list[str | int | float],
+) -> None:
+    """Two publishers stand for two workers; each looks at other moments, and so misses other versions."""
+    with tempfile.TemporaryDirectory() as folder:
+        site = Site(Path(folder))
+        write_story(site.articles, "other", topics=["AI"])
+        site.index()
+        workers = [site.publisher(), site.publisher()]
+        seen = [observe(workers[0])]
+        for step in [*steps, 0, 1]:
+            if isinstance(step, float):
+                site.now += step
+            elif isinstance(step, int):
+                seen.append(observe(workers[step]))
+            elif step == "rebuild":
+                for leftover in site.state.glob("index-*"):
+                    leftover.unlink()
+                site.index()
+            elif step == "restart":
+                workers = [site.publisher(), site.publisher()]
+            else:
+                change(site.articles, step)
+                site.index()
+        assert seen[-1] == seen[-2]
+        for (tag, date), (next_tag, next_date) in pairwise(seen):
+            assert date <= next_date
+            assert (tag == next_tag) == (date == next_date)
+
+
+def change(folder: Path, step: str) -> None:
+    if step == "gone":
+        (folder / "one.md").unlink(missing_ok=True)
+    elif step == "touched":
+        write_story(folder, "unseen", topics=["Other"])
+    else:
+        # A date of its own keeps `updated`, so that equal content is equal bytes: A, B, A.
+        write_story(folder, "one", topics=["AI"], title=step, updated="2024-06-01T00:00:00Z")
+
+
+def test_a_worker_that_lags_behind_changes_no_date_of_the_current_state(site: Site) -> None:
+    """State 1 and 3 have the same bytes; somebody renders state 2 when state 3 is already served."""
+    write_story(site.articles, "one")
+    site.index()
+    with closing(Memory(site.state)) as memory:
+        first = memory.last_modified("/x.rss", "A", 1, datetime.fromtimestamp(START, UTC))
+        later = datetime.fromtimestamp(START + 60, UTC)
+        assert memory.last_modified("/x.rss", "A", 3, later) == first
+        assert memory.last_modified("/x.rss", "B", 2, later) is None
+        assert memory.last_modified("/x.rss", "A", 3, later) == first
+
+
+def test_what_no_subscriber_can_see_changes_no_validator(site: Site) -> None:
+    path = write_story(site.articles, "one", secured=False, heat=1)
+    site.index()
+    worker = site.publisher()
+    before = observe(worker)
+    site.now += 10
+    path.write_text(path.read_text().replace("heat: 1", "heat: 2").replace("secured: false", "secured: true"))
+    site.index()
+    assert observe(worker) == before
+    assert observe(site.publisher()) == before
+
+
+def test_a_date_is_told_first_when_its_second_has_come(site: Site) -> None:
+    write_story(site.articles, "one")
+    site.index()
+    site.now = START + 0.25
+    assert observe(site.publisher())[1] == datetime.fromtimestamp(START + 1, UTC)
+
+
+@pytest.mark.parametrize("lost", ["index", "cache", "both"])
+def test_a_lost_index_or_cache_changes_neither_bytes_nor_validators(site: Site, lost: str) -> None:
+    write_story(site.articles, "one")
+    write_story(site.articles, "two", topics=["AI", "Gone"])
+    site.index()
+    (site.articles / "two.md").unlink()
+    site.now += 7
+    site.index()
+    gone = ListingKey(kind=Kind.TOPIC, slug="gone")
+    keys = [(key, fmt) for key in (ARTICLES, AI, gone) for fmt in Format]
+    before = [site.publisher(cache="").feed_document(*key) for key in keys]
+    site.now += 100
+    if lost != "cache":
+        for leftover in site.state.glob("index-*"):
+            leftover.unlink()
+        site.index()
+    if lost != "index":
+        shutil.rmtree(site.state / "cache")
+    after = [site.publisher(cache="").feed_document(*key) for key in keys]
+    assert after == before
+
+
+def test_threads_that_come_at_once_get_the_same(site: Site) -> None:
+    write_story(site.articles, "one")
+    site.index()
+    worker = site.publisher()
+    found: list[Representation] = []
+    at_once(*[lambda: found.append(worker.feed_document(AI, Format.ATOM))] * 12)
+    assert len({(one.body, one.etag, one.last_modified) for one in found}) == 1
+    assert len(found) == 12
+
+
+# --- The cache
+
+
+def broken_by_a_file(cache: Path) -> None:
+    shutil.rmtree(cache, ignore_errors=True)
+    cache.write_text("not a folder")
+
+
+def broken_values(cache: Path) -> None:
+    for path in cache.iterdir():
+        content = path.read_bytes()
+        path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+
+
+def empty_values(cache: Path) -> None:
+    for path in cache.iterdir():
+        path.write_bytes(b"")
+
+
+def folders_for_values(cache: Path) -> None:
+    for path in cache.iterdir():
+        path.unlink()
+        path.mkdir()
+
+
+def gone(cache: Path) -> None:
+    shutil.rmtree(cache)
+
+
+@pytest.mark.parametrize("damage", [broken_by_a_file, broken_values, empty_values, folders_for_values, gone])
+def test_a_broken_cache_costs_a_render_and_nothing_else(site: Site, damage: object) -> None:
+    write_story(site.articles, "one")
+    site.index()
+    before = site.publisher(cache="").feed_document(AI, Format.RSS)
+    assert callable(damage)
+    damage(site.state / "cache")
+    worker = site.publisher(cache="")
+    assert worker.feed_document(AI, Format.RSS) == before
+    write_story(site.articles, "two")
+    site.now += 5
+    site.index()
+    assert entries_of(worker.feed_document(AI, Format.RSS).body) == 2
+
+
+def test_a_cache_that_was_never_there_costs_nothing(site: Site) -> None:
+    site.state.mkdir()
+    broken_by_a_file(site.state / "cache")
+    write_story(site.articles, "one")
+    site.index()
+    assert entries_of(site.publisher(cache="").feed_document(AI, Format.RSS).body) == 1
+
+
+def test_cached_bytes_of_another_release_are_not_served(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_story(site.articles, "one")
+    site.index()
+    site.publisher(cache="").feed_document(AI, Format.ATOM)
+    for module in (publisher, channels):
+        monkeypatch.setattr(module, "__version__", "99.9")
+    assert b'version="99.9"' in site.publisher(cache="").feed_document(AI, Format.ATOM).body
+
+
+# --- The memory
+
+
+def test_while_the_memory_is_locked_feeds_are_served_without_a_date_and_without_waiting(site: Site) -> None:
+    write_story(site.articles, "one")
+    site.index()
+    worker = site.publisher()
+    with closing(sqlite3.connect(site.state / "memory.sqlite", isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        begun = time.monotonic()
+        for fmt in [*Format, *Format]:
+            document = worker.feed_document(AI, fmt)
+            assert document.last_modified is None
+            assert document.body
+        assert time.monotonic() - begun < 3 * publisher.MEMORY_PATIENCE_SECONDS
+        other.execute("ROLLBACK")
+    site.now += publisher.MEMORY_PAUSE_SECONDS
+    assert worker.feed_document(AI, Format.RSS).last_modified is not None
+
+
+def test_a_lock_that_comes_later_hides_no_date_that_is_known(site: Site) -> None:
+    write_story(site.articles, "one")
+    site.index()
+    before = site.publisher().feed_document(AI, Format.RSS)
+    worker = site.publisher()
+    worker.feed_document(AI, Format.JSON)
+    with closing(sqlite3.connect(site.state / "memory.sqlite", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        assert worker.feed_document(AI, Format.RSS) == before
+
+
+@pytest.mark.parametrize("content", [b"garbage" * 1000, b"", None])
+def test_a_broken_memory_costs_the_date_and_nothing_else(site: Site, content: bytes | None) -> None:
+    write_story(site.articles, "one")
+    site.index()
+    memory = site.state / "memory.sqlite"
+    for suffix in ("", "-wal", "-shm"):
+        memory.with_name(memory.name + suffix).unlink(missing_ok=True)
+    if content is None:
+        memory.mkdir()
+    else:
+        memory.write_bytes(content)
+    worker = site.publisher()
+    for _ in range(3):
+        assert entries_of(worker.feed_document(AI, Format.RSS).body) == 1
+        site.now += 10
+
+
+def test_a_memory_that_was_removed_under_a_running_server_is_begun_anew(site: Site) -> None:
+    write_story(site.articles, "one")
+    site.index()
+    worker = site.publisher()
+    observe(worker)
+    for path in site.state.glob("memory.sqlite*"):
+        path.unlink()
+    write_story(site.articles, "two")
+    site.now += 10
+    site.index()
+    assert entries_of(worker.feed_document(AI, Format.RSS).body) == 2
+    site.now += publisher.MEMORY_PAUSE_SECONDS
+    assert worker.feed_document(AI, Format.RSS).last_modified is not None
+
+
+def test_a_look_from_outside_leaves_no_trace(site: Site) -> None:
+    write_story(site.articles, "one")
+    site.index()
+    worker = site.publisher(cache="")
+    before = observe(worker)
+    site.now += 60
+    elsewhere = SiteFacts(
+        **{**{name: getattr(SITE, name) for name in SITE.__struct_fields__}, "title": "Else"}
+    )
+    assert b"Else" in site.publisher(cache="", site=elsewhere).preview(AI, Format.RSS)
+    assert observe(site.publisher(cache="")) == before
+    assert site.publisher().preview(AI, Format.ATOM) == worker.feed_document(AI, Format.ATOM).body
+
+
+# --- Which documents there are, and how long they get
+
+
+def test_what_never_existed_is_unknown(site: Site) -> None:
+    write_story(site.articles, "one")
+    site.index()
+    worker = site.publisher()
+    nothing = ListingKey(kind=Kind.TOPIC, slug="nothing")
+    assert not worker.exists(nothing)
+    for ask in (worker.state, worker.feed, lambda key: worker.feed_document(key, Format.RSS)):
+        with pytest.raises(UnknownAddressError, match="/topics/nothing"):
+            ask(nothing)
+
+
+def test_before_the_first_index_nothing_can_be_said(site: Site) -> None:
+    worker = site.publisher()
+    with pytest.raises(IndexNotReadyError):
+        worker.feed_document(ARTICLES, Format.RSS)
+    with pytest.raises(IndexNotReadyError):
+        worker.exists(AI)
+    write_story(site.articles, "one")
+    site.index()
+    assert entries_of(worker.feed_document(ARTICLES, Format.RSS).body) == 1
+
+
+def test_only_the_newest_entries_are_shown(site: Site) -> None:
+    for day in range(1, 8):
+        write_story(site.articles, f"day-{day}", date=f"2024-05-0{day}")
+    site.index()
+    worker = site.publisher(limits=FeedLimits(entries=3, min_entries=1, max_bytes=1_000_000))
+    body = worker.feed_document(ARTICLES, Format.RSS).body
+    assert [f"day-{day}<".encode() in body for day in (4, 5, 6, 7)] == [False, True, True, True]
+
+
+@pytest.mark.parametrize("fmt", Format)
+@pytest.mark.parametrize("max_bytes", [1, 12_000, 40_000, 10_000_000])
+def test_a_document_holds_as_many_entries_as_fit_but_some_in_any_case(
+    site: Site, fmt: Format, max_bytes: int
+) -> None:
+    for number in range(12):
+        body = "word " * (200 + 137 * number)
+        write_story(site.articles, f"number-{number}", date=f"2024-05-{28 - number}", body=body)
+    site.index()
+
+    def document(entries: int, limit: int = 100_000_000) -> bytes:
+        limits = FeedLimits(entries=entries, min_entries=3, max_bytes=limit)
+        return site.publisher(limits=limits).preview(ARTICLES, fmt)
+
+    fitting = [count for count in range(3, 13) if len(document(count)) <= max_bytes]
+    assert document(50, max_bytes) == document(max(fitting, default=3))
+
+
+def test_one_huge_old_article_costs_no_more_than_what_follows_it(site: Site) -> None:
+    for number in range(20):
+        write_story(site.articles, f"small-{number}", date=f"2024-05-{28 - number}")
+    write_story(site.articles, "huge", date="2024-01-01", body="word " * 60_000)
+    site.index()
+    limits = FeedLimits(entries=50, min_entries=3, max_bytes=100_000)
+    body = site.publisher(limits=limits).feed_document(ARTICLES, Format.RSS).body
+    assert entries_of(body) == 20
+
+
+def test_a_feed_larger_than_all_that_is_kept_is_served(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(publisher, "READY_BYTES", 100)
+    write_story(site.articles, "one")
+    site.index()
+    worker = site.publisher()
+    assert worker.feed_document(AI, Format.RSS) == worker.feed_document(AI, Format.RSS)
+
+
+def test_the_fingerprint_stands_for_what_is_published(tmp_path: Path) -> None:
+    def fingerprint(**sections: dict[str, object]) -> str:
+        return make_publisher(settings_of(tmp_path / "state", tmp_path, **sections)).fingerprint
+
+    assert fingerprint() == fingerprint(server={"port": 9, "workers": 7}, status={"token": "x"})
+    others = [
+        {"site": {"title": "Else"}},
+        {"feeds": {"limit": 7, "min_entries": 7}},
+        {"http": {"max_age": 900}},
+    ]
+    assert len({fingerprint(), *(fingerprint(**one) for one in others)}) == 4  # type: ignore[arg-type]  # mappings of several types

@@ -1,0 +1,256 @@
+"""From a document to a response: validators, codings and caching, against RFC 9110 and real clients."""
+
+from __future__ import annotations
+
+import gzip
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+
+import pytest
+from flask import Response
+from hypothesis import given
+from hypothesis import strategies as st
+from werkzeug.datastructures import Headers
+from werkzeug.test import EnvironBuilder
+from werkzeug.wrappers import Request as WerkzeugRequest
+
+from feedserver.representation import Representation, digest
+from feedserver.web import responses
+from feedserver.web.responses import CachePolicy, document_response, page_response
+
+NOON = datetime(2025, 6, 1, 12, 0, 0, tzinfo=UTC)
+BODY = b"<item>the same words again</item>" * 100
+ETAG = digest(BODY)
+FEED = Representation(BODY, "application/rss+xml", ETAG, NOON)
+
+
+def answer(
+    headers: Mapping[str, str] | None = None,
+    *,
+    method: str = "GET",
+    document: Representation = FEED,
+    now: datetime = NOON,
+) -> Response:
+    request = EnvironBuilder(method=method, headers=Headers(dict(headers or {}))).get_request(WerkzeugRequest)
+    return document_response(request, document, cache_control="max-age=300", now=now, links=["<a>; rel=b"])  # type: ignore[arg-type]  # Flask's request adds nothing that is used here
+
+
+# --- Codings
+
+
+def test_the_document_is_sent_as_it_is_unless_a_coding_is_wanted() -> None:
+    response = answer()
+    assert response.data == BODY
+    assert "Content-Encoding" not in response.headers
+    assert response.headers["ETag"] == f'"{ETAG}"'
+    assert response.headers["Content-Type"] == "application/rss+xml; charset=utf-8"
+    assert response.headers["Vary"] == "Accept-Encoding"
+    assert response.headers["Content-Length"] == str(len(BODY))
+
+
+def test_a_client_that_wants_gzip_gets_it_under_a_tag_of_its_own() -> None:
+    response = answer({"Accept-Encoding": "gzip, deflate"})
+    assert gzip.decompress(response.data) == BODY
+    assert response.headers["Content-Encoding"] == "gzip"
+    assert response.headers["ETag"] == f'"{ETAG}-gzip"'
+    assert response.headers["Vary"] == "Accept-Encoding"
+    assert response.headers["Content-Length"] == str(len(response.data))
+
+
+@pytest.mark.parametrize(
+    "wish", ["gzip;q=0", "identity, gzip;q=0.5", "*;q=0", "br", "gzip;q=0.5, identity;q=1"]
+)
+def test_a_client_that_prefers_no_gzip_gets_none(wish: str) -> None:
+    assert answer({"Accept-Encoding": wish}).data == BODY
+
+
+def test_a_document_that_gzip_would_not_shorten_is_sent_as_it_is() -> None:
+    short = Representation(b"short", "text/plain", digest(b"short"))
+    response = answer({"Accept-Encoding": "gzip"}, document=short)
+    assert response.data == b"short"
+    assert response.headers["ETag"] == f'"{digest(b"short")}"'
+
+
+# --- If-None-Match
+
+SUFFIXES = ["", "-gzip", ";gzip", "--gzip", "-br", "-deflate", "-zstd"]
+
+
+@pytest.mark.parametrize("coding", ["identity", "gzip"])
+@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize(
+    "shape", ['"{}"', 'W/"{}"', "{}", "W/{}", '"other", "{}"', 'W/"a",W/"{}" , "c"', '  "{}"  ', '"", "{}"']
+)
+def test_whoever_names_the_current_document_gets_304(coding: str, suffix: str, shape: str) -> None:
+    response = answer({"Accept-Encoding": coding, "If-None-Match": shape.format(ETAG + suffix)})
+    assert response.status_code == 304
+
+
+def test_an_asterisk_names_whatever_there_is() -> None:
+    assert answer({"If-None-Match": "*"}).status_code == 304
+
+
+@pytest.mark.parametrize(
+    "tags",
+    [
+        '""',
+        '"other"',
+        f'"x{ETAG}"',
+        f'"{ETAG}x"',
+        f'"{ETAG}-"',
+        f'"{ETAG}-gzip-old"',
+        f'"{ETAG}gzip"',
+        f'"{ETAG.upper()}"' if ETAG.upper() != ETAG else '"A"',
+        f'"{ETAG[:-1]}"',
+        '"-gzip"',
+        ",,,",
+        '"',
+        f'"{ETAG} "',
+    ],
+)
+def test_whoever_names_something_else_gets_the_document(tags: str) -> None:
+    assert answer({"If-None-Match": tags}).status_code == 200
+
+
+def test_a_304_carries_what_a_cache_must_know_and_nothing_of_the_content() -> None:
+    response = answer({"Accept-Encoding": "gzip", "If-None-Match": f'"{ETAG}"'})
+    headers = dict(response.get_wsgi_headers({}))
+    assert headers["ETag"] == f'"{ETAG}-gzip"'
+    assert headers["Vary"] == "Accept-Encoding"
+    assert headers["Cache-Control"] == "max-age=300"
+    assert headers["Link"] == "<a>; rel=b"
+    assert not {"Content-Type", "Content-Length", "Content-Encoding"} & set(headers)
+
+
+@given(tags=st.text(alphabet='W/"*,; -gzipbr\t' + ETAG[:4]) | st.just(f'"{ETAG}"'), inside=st.booleans())
+def test_no_list_of_tags_is_an_error(tags: str, inside: bool) -> None:
+    named = f'{tags}, "{ETAG}"' if inside and tags.count('"') % 2 == 0 else tags
+    response = answer({"If-None-Match": named})
+    assert response.status_code == 304 if inside and named != tags else (200, 304)
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [
+        '"0123456789abcdef0123456789abcdef", ',
+        '"',
+        '"a,',
+        "W/",
+        "-gzip",
+        f"{ETAG}-gzip",
+        ";gzip;gzip",
+        "*,",
+        " ,",
+    ],
+)
+def test_a_megabyte_of_tags_is_read_in_linear_time(piece: str) -> None:
+    def seconds(length: int) -> float:
+        tags = (piece * (length // len(piece) + 1))[:length]
+        begun = time.process_time()
+        answer({"If-None-Match": tags})
+        return time.process_time() - begun
+
+    seconds(1000)
+    # 16 times as long may take 16 times as long, and some more for noise; quadratic would be 256.
+    assert seconds(1_000_000) < 64 * max(seconds(62_500), 0.002)
+
+
+# --- If-Modified-Since
+
+
+def http_date(moment: datetime) -> str:
+    return format_datetime(moment, usegmt=True)
+
+
+@pytest.mark.parametrize(
+    ("since", "status"),
+    [
+        (http_date(NOON), 304),
+        (http_date(NOON + timedelta(seconds=1)), 304),
+        (http_date(NOON + timedelta(days=4000)), 304),
+        (http_date(NOON - timedelta(seconds=1)), 200),
+        ("Sunday, 01-Jun-25 12:00:00 GMT", 304),
+        ("Sun Jun  1 12:00:00 2025", 304),
+        ("Sun, 01 Jun 2025 14:00:00 +0200", 304),
+        ("2025-06-01", 200),
+        ("yesterday", 200),
+        ("", 200),
+        ("0", 200),
+        ("-1", 200),
+        ("Sun, 99 Jun 2025 12:00:00 GMT", 200),
+        ("Sun, 01 Jun 99999 12:00:00 GMT", 200),
+        ("Sun, 01 Jun 2025 12:00:00 +9999999999999", 200),
+        ("Fri, 31 Dec 9999 23:00:00 -0300", 304),
+        ("٠", 200),
+    ],
+)
+def test_a_date_decides_when_it_is_one(since: str, status: int) -> None:
+    assert answer({"If-Modified-Since": since}).status_code == status
+
+
+@pytest.mark.parametrize("since", [http_date(NOON), http_date(NOON + timedelta(days=1))])
+def test_tags_count_and_dates_do_not_where_a_client_sends_both(since: str) -> None:
+    assert answer({"If-None-Match": '"other"', "If-Modified-Since": since}).status_code == 200
+    old = http_date(NOON - timedelta(days=1))
+    assert answer({"If-None-Match": f'"{ETAG}"', "If-Modified-Since": old}).status_code == 304
+
+
+def test_a_date_whose_second_has_not_come_is_not_told_and_not_compared() -> None:
+    early = NOON - timedelta(milliseconds=1)
+    response = answer({"If-Modified-Since": http_date(NOON)}, now=early)
+    assert response.status_code == 200
+    assert "Last-Modified" not in response.headers
+    assert answer(now=NOON).headers["Last-Modified"] == "Sun, 01 Jun 2025 12:00:00 GMT"
+
+
+def test_a_document_without_a_date_is_never_unmodified_since_one() -> None:
+    undated = Representation(BODY, "text/html", ETAG)
+    assert answer({"If-Modified-Since": http_date(NOON)}, document=undated).status_code == 200
+
+
+# --- HEAD, ranges, pages
+
+
+@pytest.mark.parametrize("wish", ["identity", "gzip"])
+def test_head_gets_the_headers_of_get(wish: str) -> None:
+    got = answer({"Accept-Encoding": wish})
+    head = answer({"Accept-Encoding": wish}, method="HEAD")
+    assert dict(head.headers) == dict(got.headers)
+
+
+def test_a_range_is_not_served_in_part() -> None:
+    response = answer({"Range": "bytes=0-9"})
+    assert response.status_code == 200
+    assert response.data == BODY
+
+
+def test_a_page_is_conditional_and_an_error_is_not() -> None:
+    request = EnvironBuilder().get_request(WerkzeugRequest)
+    page = page_response(request, "<p>page", cache_control="max-age=60")  # type: ignore[arg-type]  # as above
+    again = EnvironBuilder(headers=[("If-None-Match", page.headers["ETag"])]).get_request(WerkzeugRequest)
+    assert page_response(again, "<p>page", cache_control="max-age=60").status_code == 304  # type: ignore[arg-type]  # as above
+    error = page_response(again, "<p>page", cache_control="no-store", status=404)  # type: ignore[arg-type]  # as above
+    assert error.status_code == 404
+    assert "ETag" not in error.headers
+    for response in (page, error):
+        assert response.headers["Content-Type"] == "text/html; charset=utf-8"
+        assert response.headers["X-Content-Type-Options"] == "nosniff"
+        assert "default-src 'none'" in response.headers["Content-Security-Policy"]
+
+
+def test_the_cache_policy_says_how_long_stale_answers_may_serve() -> None:
+    policy = CachePolicy(max_age=300, stale_while_revalidate=60, stale_if_error=7, page_max_age=5)
+    assert policy.of_feeds() == "max-age=300, stale-while-revalidate=60, stale-if-error=7"
+    assert policy.of_pages() == "max-age=5"
+
+
+def test_a_preflight_allows_what_feed_readers_send() -> None:
+    response = responses.preflight_response()
+    assert response.status_code == 204
+    assert "Content-Type" not in response.headers
+    assert response.headers["Access-Control-Allow-Origin"] == "*"
+    allowed = response.headers["Access-Control-Allow-Headers"].lower()
+    assert {"if-none-match", "if-modified-since", "a-im"} <= set(allowed.split(", "))
+    assert response.headers["Access-Control-Max-Age"] == "86400"
