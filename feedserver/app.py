@@ -90,6 +90,7 @@ def make_publisher(settings: Settings) -> Publisher:
             entries=settings.feeds.limit,
             min_entries=settings.feeds.min_entries,
             max_bytes=settings.feeds.max_bytes,
+            deltas=settings.http.deltas,
         ),
         open_cache(settings.cache.url, state_dir / "cache", settings.cache.max_age),
     )

@@ -7,11 +7,10 @@ article's change moves only the feeds that show it. Renders nothing.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from feedserver import __version__
+from feedserver.archives import Part, last_part, next_part, previous_part
 from feedserver.articles.identity import listing_id
-from feedserver.index.reader import FacetState, SelectedEntry
+from feedserver.index.reader import FacetState, Selected, SelectedEntry
 from feedserver.model import (
     Article,
     Category,
@@ -97,10 +96,14 @@ def summarise(state: FacetState, site: SiteFacts) -> ListingSummary:
     )
 
 
-def make_feed(state: FacetState, selected: Sequence[SelectedEntry], site: SiteFacts) -> Feed:
-    """The feed of a listing. Of an empty one `updated` is when it was first known or became empty."""
+def make_feed(selected: Selected, site: SiteFacts, part: Part | None = None) -> Feed:
+    """The feed of a listing, or one part of its archive.
+
+    Of an empty one `updated` is when it was first known or became empty.
+    """
+    state = selected.state
     summary = summarise(state, site)
-    entries = tuple(_entry(one, site) for one in selected)
+    entries = tuple(_entry(one, site) for one in selected.entries)
     title = summary.title if state.key.kind is Kind.ARTICLES else f"{summary.title} | {site.title}"
     channel = Channel(
         id=listing_id(site.id_authority, site.id_year, state.key.address),
@@ -110,14 +113,26 @@ def make_feed(state: FacetState, selected: Sequence[SelectedEntry], site: SiteFa
         updated=max((entry.updated for entry in entries), default=state.since),
         language=site.language,
         rights=site.rights,
-        icon=_icon(state, selected) or site.icon,
+        icon=_icon(selected) or site.icon,
         logo=site.logo,
         author=site.author,
         ttl=site.ttl,
         generator=GENERATOR,
         generator_version=__version__,
+        **_place_in_history(selected, part),
     )
     return Feed(channel=channel, entries=entries)
+
+
+def _place_in_history(selected: Selected, part: Part | None) -> dict[str, str]:
+    months, open_month = selected.months, selected.open_month
+    if part is None:
+        return {"previous_part": str(last_part(months, open_month) or "")}
+    return {
+        "part": str(part),
+        "previous_part": str(previous_part(part, months, open_month) or ""),
+        "next_part": str(next_part(part, months, open_month) or ""),
+    }
 
 
 def _entry(selected: SelectedEntry, site: SiteFacts) -> Entry:
@@ -147,13 +162,14 @@ def _source(article: Article, site: SiteFacts) -> Source | None:
     )
 
 
-def _icon(state: FacetState, selected: Sequence[SelectedEntry]) -> str:
+def _icon(selected: Selected) -> str:
     """The picture of a listing: of its taxonomy file, of a provider else that of its newest article."""
+    state = selected.state
     if state.taxonomy is not None and state.taxonomy.images:
         return state.taxonomy.images[0].url
     if state.key.kind is not Kind.PROVIDER:
         return ""
-    return next((image.url for one in selected for image in _pictures(one.article.provider)), "")
+    return next((image.url for one in selected.entries for image in _pictures(one.article.provider)), "")
 
 
 def _pictures(provider: Provider | None) -> tuple[Image, ...]:

@@ -329,9 +329,9 @@ def render(address: str, **options: Any) -> None:
     settings = load_settings(**_sources(**options))
     target = parse(address)
     with _indexed(settings) as publisher:
-        if target is None or target.fmt is None or not publisher.exists(target.key):
+        if target is None or target.document is None or not publisher.exists(target.key):
             raise UnknownAddressError(address, _close_addresses(publisher, address))
-        body = publisher.preview(target.key, target.fmt)
+        body = publisher.preview(target.document)
     sys.stdout.buffer.write(body)
     sys.stdout.buffer.flush()
 

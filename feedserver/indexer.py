@@ -160,7 +160,8 @@ class Indexer:
             known = self._keeper.writer.stamps(root, path)
             found: list[Found] = []
             if scan.is_below(path):
-                found = list(scan.look(path))
+                seen = scan.look(path)
+                found = [] if seen is None else [seen]
                 if scan.is_folder(path):
                     found += scan.walk(path)
             difference = compare(found, known, scan.unlisted)
@@ -175,7 +176,7 @@ class Indexer:
     def publish_due(self) -> int:
         """Publish what time alone has changed. Returns the number of articles that changed."""
         due = self._keeper.writer.next_due()
-        return 0 if due is None or due > self._now() else self._keeper.writer.advance(self._now())
+        return 0 if due > self._now() else self._keeper.writer.advance(self._now())
 
     def _scan(self, root: int) -> Scan:
         return Scan(Path(self._plan.roots[root].path), self._rules)
@@ -294,13 +295,13 @@ class Indexer:
     def _follow(
         self, watcher: Watcher, folders: list[_Folder], stop: threading.Event, scan: Callable[[], None]
     ) -> None:
-        """Follow changes until `stop` is set or the watcher does not see all folders any more."""
+        """Follow changes until `stop` is set, the watcher sees other folders, or the index is removed."""
         scanned = time.monotonic()
         names = {path for path, _, _ in folders}
         while not stop.is_set():
             rescan = scanned + self._plan.rescan_interval
             paths = watcher.wait(self._patience(rescan - time.monotonic()))
-            if paths & names or self._watchable_roots() != folders:
+            if paths & names or self._watchable_roots() != folders or self._keeper.is_removed():
                 return
             self._handle(paths)
             self._look_again()
@@ -312,7 +313,7 @@ class Indexer:
     def _patience(self, until_rescan: float) -> float:
         """How long to wait for events, in seconds."""
         due = self._keeper.writer.next_due()
-        moments = [*self._recheck.values()] + ([] if due is None else [float(due)])
+        moments = [*self._recheck.values(), float(due)]
         waits = [moment - self._clock() for moment in moments]
         return max(0.0, min([IDLE_SECONDS, until_rescan, *waits]))
 

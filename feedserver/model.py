@@ -314,7 +314,9 @@ class Entry(Value, frozen=True):
 class Channel(Value, frozen=True):
     """What a feed says of itself. URLs are absolute; `ttl` is in minutes.
 
-    The address of the feed document in a format is `page_url` + "." + the format's value.
+    The address of the subscription document in a format is `page_url` + "." + the format's value. An
+    archive document (RFC 5005) names itself in `part`, such as `2020-06.1`, and its neighbours in
+    `previous_part` and `next_part`; the subscription document names the newest part as previous.
     """
 
     id: str
@@ -332,9 +334,21 @@ class Channel(Value, frozen=True):
     generator_version: str = ""
     generator_url: str = ""
 
+    part: str = ""
+    previous_part: str = ""
+    next_part: str = ""
+
     def feed_url(self, fmt: Format) -> str:
-        """The URL of the feed document in a format."""
+        """The URL of the subscription document in a format."""
         return f"{self.page_url}.{fmt.value}"
+
+    def part_url(self, part: str, fmt: Format) -> str:
+        """The URL of an archive document in a format."""
+        return f"{self.page_url}/{part}.{fmt.value}"
+
+    def self_url(self, fmt: Format) -> str:
+        """The URL of this very document in a format."""
+        return self.part_url(self.part, fmt) if self.part else self.feed_url(fmt)
 
 
 class Feed(Value, frozen=True):

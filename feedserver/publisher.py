@@ -13,7 +13,7 @@ import logging
 import threading
 import time
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -23,11 +23,13 @@ from cachetools import LRUCache
 from sqlalchemy.exc import SQLAlchemyError
 
 from feedserver import __version__
+from feedserver.archives import Part, subscription_entries
 from feedserver.cache import FeedCache
 from feedserver.channels import SiteFacts, make_feed, summarise
+from feedserver.deltas import Snapshot, change_between, decode_snapshot, encode_snapshot, take_snapshot
 from feedserver.errors import StateError, UnknownAddressError
 from feedserver.index.memory import Memory
-from feedserver.index.reader import FacetState, IndexReader, SelectedEntry
+from feedserver.index.reader import FacetState, IndexReader, Selected
 from feedserver.model import Feed, Format, ListingKey, ListingSummary, Value
 from feedserver.render import MEDIA_TYPES, RENDERER_VERSION, render
 from feedserver.representation import Representation, digest
@@ -46,11 +48,29 @@ MEMORY_PAUSE_SECONDS = 5.0
 
 
 class FeedLimits(Value, frozen=True):
-    """How long a feed gets: entries at most, and bytes at which it stops growing beyond a minimum."""
+    """How long a feed gets: entries at most, and bytes at which it stops growing beyond a minimum.
+
+    `deltas` says whether to remember what was sent, to answer with what is new in it (RFC 3229).
+    """
 
     entries: int
     min_entries: int
     max_bytes: int
+    deltas: bool = False
+
+
+class Document(NamedTuple):
+    """A feed document of a listing: the subscription document, or a part of its archive."""
+
+    key: ListingKey
+    fmt: Format
+    part: Part | None = None
+
+    @property
+    def address(self) -> str:
+        """Its path below the base URL."""
+        below = "" if self.part is None else f"/{self.part}"
+        return f"{self.key.address}{below}.{self.fmt.value}"
 
 
 class _Ready(NamedTuple):
@@ -92,7 +112,7 @@ class Publisher:
         self._limits = limits
         self._clock = clock
         self._connections = _Connections(state_dir)
-        self._ready: LRUCache[tuple[ListingKey, Format], _Ready] = LRUCache(
+        self._ready: LRUCache[Document, _Ready] = LRUCache(
             READY_BYTES, getsizeof=lambda ready: len(ready.representation.body) * 5 // 4
         )
         self._ready_lock = threading.Lock()  # an LRU cache is changed by looking into it
@@ -128,20 +148,55 @@ class Publisher:
         """Whether there is such a listing, with or without articles. Raises IndexNotReadyError."""
         return self.reader.facet(key) is not None
 
-    def feed_document(self, key: ListingKey, fmt: Format) -> Representation:
-        """The current representation of a listing in a format.
+    def feed_document(self, document: Document) -> Representation:
+        """The current representation of a feed document.
 
         Raises:
             IndexNotReadyError: before the first index is complete.
-            UnknownAddressError: if the listing never existed.
+            UnknownAddressError: if the listing never existed, or the part is no archive document.
         """
-        state = self.state(key)
-        ready = self._find_ready(state, fmt)
+        state = self.state(document.key)
+        ready = self._find_ready(state, document)
         if ready is not None:
             return ready
         with self._render_lock:
-            state = self.state(key)
-            return self._find_ready(state, fmt) or self._prepare(state, fmt)
+            state = self.state(document.key)
+            return self._find_ready(state, document) or self._prepare(state, document)
+
+    def delta(self, document: Document, known: Iterable[str]) -> bytes | None:
+        """What a client is missing that holds an earlier state of a subscription document.
+
+        Args:
+            document: as asked for.
+            known: the ETags that the client named, bare.
+
+        Returns:
+            A document with the entries added or changed since; None if that cannot be told (deltas are
+            off, no ETag is known), would not tell all (something was retracted, the channel changed) or
+            would not be smaller.
+
+        Raises:
+            IndexNotReadyError, UnknownAddressError: as `feed_document`.
+        """
+        if not self._limits.deltas or document.part is not None:
+            return None
+        current = self.feed_document(document)
+        known = list(known)
+        if current.etag in known:
+            return None
+        now = self._snapshot(document, current.etag)
+        befores = [self._snapshot(document, etag) for etag in known]
+        before = next((one for one in befores if one is not None), None)
+        change = None if now is None or before is None else change_between(before, now)
+        if change is None or not self.reader.are_in(document.key, change.left):
+            return None
+        selected = self._select(document.key)
+        entries = tuple(one for one in selected.entries if one.article.id in change.added)
+        if len(entries) < len(change.added):  # the index has moved on meanwhile
+            return None
+        partial = msgspec.structs.replace(selected, entries=entries)
+        body = render(make_feed(partial, self.site), document.fmt)
+        return body if len(body) < len(current.body) else None
 
     def feed(self, key: ListingKey) -> tuple[Feed, ListingSummary]:
         """A listing as its page shows it.
@@ -150,72 +205,117 @@ class Publisher:
             IndexNotReadyError: before the first index is complete.
             UnknownAddressError: if the listing never existed.
         """
-        state, entries = self._select(key)
-        return make_feed(state, entries, self.site), summarise(state, self.site)
+        selected = self._select(key)
+        return make_feed(selected, self.site), summarise(selected.state, self.site)
 
-    def preview(self, key: ListingKey, fmt: Format) -> bytes:
+    def preview(self, document: Document) -> bytes:
         """The bytes that would be served, for who only looks: nothing is cached or remembered.
 
         Raises:
-            IndexNotReadyError: before the first index is complete.
-            UnknownAddressError: if the listing never existed.
+            IndexNotReadyError, UnknownAddressError: as `feed_document`.
         """
-        return self._render(key, fmt)[1]
+        if document.part is None:
+            return self._fit(self._select(document.key), document.fmt)[1]
+        return render(make_feed(self._select_part(document), self.site, document.part), document.fmt)
 
-    def _select(self, key: ListingKey) -> tuple[FacetState, Sequence[SelectedEntry]]:
+    def _select(self, key: ListingKey) -> Selected:
         selected = self.reader.select(key, self._limits.entries)
         if selected is None:
             raise UnknownAddressError(key.address)
         return selected
 
-    def _find_ready(self, state: FacetState, fmt: Format) -> Representation | None:
+    def _select_part(self, document: Document) -> Selected:
+        selected = document.part and self.reader.select_part(document.key, document.part)
+        if not selected:
+            raise UnknownAddressError(document.address)
+        return selected
+
+    def _find_ready(self, state: FacetState, document: Document) -> Representation | None:
         with self._ready_lock:
-            ready = self._ready.get((state.key, fmt))
+            ready = self._ready.get(document)
         if ready is None or (ready.build, ready.changed) != (state.build, state.changed):
             return None
         return ready.representation
 
-    def _prepare(self, state: FacetState, fmt: Format) -> Representation:
+    def _prepare(self, state: FacetState, document: Document) -> Representation:
         """Find or make the bytes, and learn their Last-Modified. Runs under the render lock."""
-        body = self.cache.get(self._cache_key(state, fmt))
-        if body is None:
-            state, body = self._render(state.key, fmt)
-            self.cache.set(self._cache_key(state, fmt), body)
-            self._sweep()
+        if document.part is None:
+            state, body = self._subscription_bytes(state, document)
+        else:
+            state, body = self._part_bytes(document)
         etag = digest(body)
-        moment = self._last_modified(f"{state.key.address}.{fmt.value}", etag, state.changed)
-        representation = Representation(body, MEDIA_TYPES[fmt], etag, moment)
+        moment = self._last_modified(document.address, etag, state.changed)
+        representation = Representation(body, MEDIA_TYPES[document.fmt], etag, moment)
         if moment is not None:
-            self._keep(state, fmt, representation)
+            self._keep(state, document, representation)
         return representation
 
-    def _keep(self, state: FacetState, fmt: Format, representation: Representation) -> None:
+    def _keep(self, state: FacetState, document: Document, representation: Representation) -> None:
         try:
             with self._ready_lock:
-                self._ready[state.key, fmt] = _Ready(state.build, state.changed, representation)
+                self._ready[document] = _Ready(state.build, state.changed, representation)
         except ValueError:  # larger than all that is kept
-            log.debug("%s is too large to be kept ready", state.key.address)
+            log.debug("%s is too large to be kept ready", document.address)
 
-    def _render(self, key: ListingKey, fmt: Format) -> tuple[FacetState, bytes]:
-        state, entries = self._select(key)
-        return state, self._fit(make_feed(state, entries, self.site), fmt)
+    def _subscription_bytes(self, state: FacetState, document: Document) -> tuple[FacetState, bytes]:
+        body = self.cache.get(self._subscription_key(state, document, self.reader.open_month()))
+        if body is not None:
+            return state, body
+        selected = self._select(document.key)
+        count, body = self._fit(selected, document.fmt)
+        if self._limits.deltas:
+            shown = msgspec.structs.replace(selected, entries=selected.entries[:count])
+            channel = msgspec.structs.replace(make_feed(shown, self.site).channel, updated=state.since)
+            snapshot = take_snapshot(digest(msgspec.json.encode(channel)), shown.entries)
+            self.cache.set(_snapshot_key(document, digest(body)), encode_snapshot(snapshot))
+        self.cache.set(self._subscription_key(selected.state, document, selected.open_month), body)
+        self._sweep()
+        return selected.state, body
 
-    def _fit(self, feed: Feed, fmt: Format) -> bytes:
-        """The document with as many entries as it may hold bytes, but with some in any case."""
-        body = render(feed, fmt)
-        if len(body) <= self._limits.max_bytes or len(feed.entries) <= self._limits.min_entries:
-            return body
-        counts = range(self._limits.min_entries + 1, len(feed.entries))
-        fitting = bisect_right(
-            counts, self._limits.max_bytes, key=lambda count: len(render(_shortened(feed, count), fmt))
+    def _part_bytes(self, document: Document) -> tuple[FacetState, bytes]:
+        selected = self._select_part(document)
+        feed = make_feed(selected, self.site, document.part)
+        # A part's bytes follow from its entries and its channel; what else the listing holds is not in them.
+        entries = [one.digest for one in selected.entries]
+        key = self._key(document, [msgspec.json.encode(feed.channel).decode(), entries])
+        body = self.cache.get(key)
+        if body is None:
+            body = render(feed, document.fmt)
+            self.cache.set(key, body)
+        return selected.state, body
+
+    def _fit(self, selected: Selected, fmt: Format) -> tuple[int, bytes]:
+        """The document with as many entries as it may hold bytes, but with some in any case; how many.
+
+        What is in no archive document yet must be in this one, whatever its size.
+        """
+        entries = selected.entries
+        least = max(self._limits.min_entries, subscription_entries(selected.months, selected.open_month))
+
+        def shortened(count: int) -> bytes:
+            shown = msgspec.structs.replace(selected, entries=entries[:count])
+            return render(make_feed(shown, self.site), fmt)
+
+        body = shortened(len(entries))
+        if len(body) <= self._limits.max_bytes or len(entries) <= least:
+            return len(entries), body
+        counts = range(least + 1, len(entries))
+        fitting = least + bisect_right(
+            counts, self._limits.max_bytes, key=lambda count: len(shortened(count))
         )
-        return render(_shortened(feed, self._limits.min_entries + fitting), fmt)
+        return fitting, shortened(fitting)
 
-    def _cache_key(self, state: FacetState, fmt: Format) -> str:
+    def _subscription_key(self, state: FacetState, document: Document, open_month: int) -> str:
         """Names all that goes into the bytes, so that nothing else can make them stale."""
         quiet_since = None if state.count else state.since
-        facts = [state.key, fmt, state.version, state.title, quiet_since, state.taxonomy]
-        return hashlib.blake2b(self._key_base + msgspec.json.encode(facts), digest_size=20).hexdigest()
+        return self._key(document, [state.version, state.title, quiet_since, state.taxonomy, open_month])
+
+    def _key(self, document: Document, facts: Sequence[object]) -> str:
+        content = self._key_base + msgspec.json.encode([document.address, *facts])
+        return hashlib.blake2b(content, digest_size=20).hexdigest()
+
+    def _snapshot(self, document: Document, etag: str) -> Snapshot | None:
+        return decode_snapshot(self.cache.get(_snapshot_key(document, etag)))
 
     def _last_modified(self, address: str, etag: str, sequence: int) -> datetime | None:
         """What the memory says; None if it cannot say: without a date the ETag still tells the truth."""
@@ -244,8 +344,5 @@ class Publisher:
             self.cache.sweep(now)
 
 
-def _shortened(feed: Feed, count: int) -> Feed:
-    """The feed with its newest entries only."""
-    entries = feed.entries[:count]
-    newest = max(entry.updated for entry in entries)
-    return Feed(channel=msgspec.structs.replace(feed.channel, updated=newest), entries=entries)
+def _snapshot_key(document: Document, etag: str) -> str:
+    return hashlib.blake2b(f"snapshot {document.address} {etag}".encode(), digest_size=20).hexdigest()

@@ -94,25 +94,31 @@ class Scan:
                 path = f"{folder}/{entry.name}" if folder else entry.name
                 if is_folder:
                     pending.append(path)
-                if self._rules.is_article_name(entry.name) or entry.is_symlink():
-                    yield from self.look(path)
+                is_article = self._rules.is_article_name(entry.name)
+                if is_article or entry.is_symlink():
+                    found = self._look(path, is_article)
+                    if found is not None:
+                        yield found
 
-    def look(self, path: str) -> Iterator[Found]:
-        """What is to be said of one path; nothing if it is gone, or neither article nor linked folder."""
+    def look(self, path: str) -> Found | None:
+        """What is to be said of one path; None if it is gone, or neither article nor linked folder."""
+        return self._look(path, self._rules.is_article_name(path.rpartition("/")[2]))
+
+    def _look(self, path: str, is_article: bool) -> Found | None:
         absolute = self._absolute(path)
         try:
             status = os.lstat(absolute)
             is_link = stat.S_ISLNK(status.st_mode)
-            is_article = self._rules.is_article_name(path.rpartition("/")[2])
-            if is_article or (is_link and (os.path.isdir(absolute) or _leads_back(absolute))):  # noqa: PTH112
-                finding = self._judge_link(absolute) if is_link else None
-                if is_link and finding is None:
-                    status = os.stat(absolute)  # noqa: PTH116  as above
-                yield from self._judge(path, status, finding)
+            if not is_article and not (is_link and (os.path.isdir(absolute) or _leads_back(absolute))):  # noqa: PTH112
+                return None
+            finding = self._judge_link(absolute) if is_link else None
+            if is_link and finding is None:
+                status = os.stat(absolute)  # noqa: PTH116  as above
+            return self._judge(path, status, finding) if is_article or finding else None
         except (FileNotFoundError, NotADirectoryError):
-            return
+            return None
         except OSError as error:
-            yield Found(_printable(path), NO_STAMP, _unreadable("looked at", error))
+            return Found(_printable(path), NO_STAMP, _unreadable("looked at", error))
 
     def is_below(self, path: str) -> bool:
         """Whether a walk would come to a path: not skipped, and not behind a symbolic link."""
@@ -127,22 +133,18 @@ class Scan:
     def _absolute(self, path: str) -> str:
         return f"{self._root}/{path}" if path else self._root
 
-    def _judge(self, path: str, status: os.stat_result, finding: Finding | None) -> Iterator[Found]:
-        name = path.rpartition("/")[2]
-        if _printable(path) != path:
-            yield Found(_printable(path), NO_STAMP, _NAME)
-        elif finding is not None:
-            yield Found(path, _stamp_of(status), finding)
-        elif not self._rules.is_article_name(name):
-            return
-        elif stat.S_ISDIR(status.st_mode):
-            yield Found(path, NO_STAMP, _FOLDER)
-        elif not stat.S_ISREG(status.st_mode):
-            yield Found(path, _stamp_of(status), _NOT_A_FILE)
-        elif status.st_size > self._rules.max_file_size:
-            yield Found(path, _stamp_of(status), _too_large(status.st_size, self._rules.max_file_size))
-        else:
-            yield Found(path, _stamp_of(status))
+    def _judge(self, path: str, status: os.stat_result, finding: Finding | None) -> Found:
+        if not path.isascii() and _printable(path) != path:
+            return Found(_printable(path), NO_STAMP, _NAME)
+        if finding is not None:
+            return Found(path, _stamp_of(status), finding)
+        if stat.S_ISDIR(status.st_mode):
+            return Found(path, NO_STAMP, _FOLDER)
+        if not stat.S_ISREG(status.st_mode):
+            return Found(path, _stamp_of(status), _NOT_A_FILE)
+        if status.st_size > self._rules.max_file_size:
+            return Found(path, _stamp_of(status), _too_large(status.st_size, self._rules.max_file_size))
+        return Found(path, _stamp_of(status))
 
     def _judge_link(self, absolute: str) -> Finding | None:
         """Why a symbolic link is not followed, or None if it is."""
@@ -189,11 +191,10 @@ def read_bytes(root: Path, path: str, max_file_size: int) -> tuple[bytes, Stamp]
     Returns:
         None if the file is gone; `Unreadable` if it is there and cannot be read.
     """
-    below = os.path.realpath(root)
-    absolute = os.path.join(below, path)  # noqa: PTH118  called for every file; pathlib costs ten times as much
+    absolute = os.path.join(root, path)  # noqa: PTH118  called for every file; pathlib costs ten times as much
     try:
         for _ in range(READ_ATTEMPTS):
-            result = _read_once(absolute, below, max_file_size)
+            result = _read_once(absolute, root, max_file_size)
             if result is not None:
                 return result
     except (FileNotFoundError, NotADirectoryError):
@@ -203,7 +204,7 @@ def read_bytes(root: Path, path: str, max_file_size: int) -> tuple[bytes, Stamp]
     return Unreadable(_error("unsettled", "kept changing while it was being read"))
 
 
-def _read_once(absolute: str, root: str, max_file_size: int) -> tuple[bytes, Stamp] | Unreadable | None:
+def _read_once(absolute: str, root: Path, max_file_size: int) -> tuple[bytes, Stamp] | Unreadable | None:
     """One reading of a file; None if it changed meanwhile."""
     # Without O_NONBLOCK the opening of a FIFO would wait for a writer, maybe for ever.
     handle = os.open(absolute, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -213,7 +214,7 @@ def _read_once(absolute: str, root: str, max_file_size: int) -> tuple[bytes, Sta
             return Unreadable(_NOT_A_FILE)
         # After opening, because what is looked at before can be replaced by a link in between.
         target = os.path.realpath(absolute, strict=True)
-        if not _is_below(target, root):
+        if target != absolute and not _is_below(target, os.path.realpath(root)):
             return Unreadable(_OUTSIDE)
         raw = file.read(max_file_size + 1)
         after, named = os.fstat(handle), os.lstat(target)

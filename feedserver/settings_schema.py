@@ -281,6 +281,7 @@ class Http(Section):
     stale_while_revalidate: Seconds = 86_400
     stale_if_error: Seconds = 604_800
     page_max_age: Seconds = 60
+    deltas: StrictBool = False
 
 
 class Cache(Section):

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from feedserver.archives import Part
 from feedserver.articles.slugs import slugify
 from feedserver.model import Format, Kind, ListingKey
 from feedserver.web.addresses import GROUPS, Target, guesses, parse, parse_list, split_format
@@ -17,7 +18,11 @@ keys = st.one_of(
     st.builds(ListingKey, kind=st.sampled_from(list(GROUPS.values())), slug=slugs),
     st.builds(ListingKey, kind=st.just(Kind.DOMAIN), slug=domains),
 )
-targets = st.builds(Target, keys, st.none() | st.sampled_from(Format))
+months = st.integers(min_value=1000 * 12, max_value=10_000 * 12 - 1)
+parts = st.builds(Part, month=months, number=st.integers(min_value=1, max_value=9_999_999))
+targets = st.builds(Target, keys, st.none() | st.sampled_from(Format), st.none()) | st.builds(
+    Target, keys, st.sampled_from(Format), parts
+)
 paths = st.text().map("/{}".format) | st.text(alphabet="/aA.topicsrfed%+ ").map("/{}".format)
 
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from msgspec.structs import replace
 
 from feedserver.channels import SiteFacts, describe, listing_title, make_feed, summarise
-from feedserver.index.reader import FacetState, SelectedEntry
+from feedserver.index.reader import FacetState, Selected, SelectedEntry
 from feedserver.model import (
     Article,
+    Feed,
     Image,
     Kind,
     ListingKey,
@@ -63,6 +65,10 @@ def state_of(key: ListingKey = TOPIC, title: str = "AI", taxonomy: Taxonomy | No
     )
 
 
+def feed_of(state: FacetState, entries: Sequence[SelectedEntry]) -> Feed:
+    return make_feed(Selected(state=state, entries=tuple(entries), months={}, open_month=0), SITE)
+
+
 def selected(
     name: str = "one", updated: datetime = NOON, icon: str = "https://gazette.example/icon.png"
 ) -> SelectedEntry:
@@ -74,7 +80,7 @@ def selected(
         topics=(Term(name="Artificial intelligence", slug="ai"),),
         provider=Provider(name="The Gazette", slug="gazette", images=(Image(url=icon),) if icon else ()),
     )
-    return SelectedEntry(article=article, updated=updated)
+    return SelectedEntry(article=article, updated=updated, digest=name)
 
 
 @pytest.mark.parametrize(
@@ -117,28 +123,28 @@ def test_a_description_of_its_own_comes_first() -> None:
 
 
 def test_a_feed_says_what_it_is_and_whose() -> None:
-    feed = make_feed(state_of(), [selected()], SITE)
+    feed = feed_of(state_of(), [selected()])
     assert feed.channel.title == "AI | Example"
     assert feed.channel.id == "tag:feeds.example,2025:feeds/topics/ai"
     assert feed.channel.page_url == "https://feeds.example/topics/ai"
-    assert make_feed(state_of(ARTICLES, ""), [], SITE).channel.title == "Example"
+    assert feed_of(state_of(ARTICLES, ""), []).channel.title == "Example"
 
 
 def test_a_feed_changed_when_its_latest_entry_did_and_an_empty_one_when_it_became_so() -> None:
     later = NOON + timedelta(hours=3)
     entries = [selected("one", NOON), selected("two", later), selected("three", NOON - timedelta(days=1))]
-    assert make_feed(state_of(), entries, SITE).channel.updated == later
-    assert make_feed(state_of(), [], SITE).channel.updated == NOON
+    assert feed_of(state_of(), entries).channel.updated == later
+    assert feed_of(state_of(), []).channel.updated == NOON
 
 
 def test_an_entry_depends_on_its_own_article_alone() -> None:
-    alone = make_feed(state_of(), [selected("one")], SITE).entries[0]
-    among = make_feed(state_of(ARTICLES, ""), [selected("zero"), selected("one")], SITE).entries[1]
+    alone = feed_of(state_of(), [selected("one")]).entries[0]
+    among = feed_of(state_of(ARTICLES, ""), [selected("zero"), selected("one")]).entries[1]
     assert alone == among
 
 
 def test_an_entry_names_our_feed_of_its_provider_as_the_article_does() -> None:
-    (entry,) = make_feed(state_of(), [selected()], SITE).entries
+    (entry,) = feed_of(state_of(), [selected()]).entries
     assert entry.source is not None
     assert entry.source.id == "tag:feeds.example,2025:feeds/providers/gazette"
     assert entry.source.title == "The Gazette"
@@ -150,8 +156,8 @@ def test_an_entry_names_our_feed_of_its_provider_as_the_article_does() -> None:
 
 
 def test_an_article_of_nobody_has_no_source() -> None:
-    nobodys = SelectedEntry(article=replace(selected().article, provider=None), updated=NOON)
-    assert make_feed(state_of(), [nobodys], SITE).entries[0].source is None
+    nobodys = SelectedEntry(article=replace(selected().article, provider=None), updated=NOON, digest="")
+    assert feed_of(state_of(), [nobodys]).entries[0].source is None
 
 
 def test_a_picture_is_the_taxonomy_s_else_the_provider_s_else_the_site_s() -> None:
@@ -162,13 +168,10 @@ def test_a_picture_is_the_taxonomy_s_else_the_provider_s_else_the_site_s() -> No
         images=(Image(url="https://t.example/i.png"),),
     )
     entries = [selected(icon=""), selected("two")]
-    assert (
-        make_feed(state_of(PROVIDER, taxonomy=described), entries, SITE).channel.icon
-        == "https://t.example/i.png"
-    )
-    assert make_feed(state_of(PROVIDER), entries, SITE).channel.icon == "https://gazette.example/icon.png"
-    assert make_feed(state_of(PROVIDER), [], SITE).channel.icon == SITE.icon
-    assert make_feed(state_of(TOPIC), entries, SITE).channel.icon == SITE.icon
+    assert feed_of(state_of(PROVIDER, taxonomy=described), entries).channel.icon == "https://t.example/i.png"
+    assert feed_of(state_of(PROVIDER), entries).channel.icon == "https://gazette.example/icon.png"
+    assert feed_of(state_of(PROVIDER), []).channel.icon == SITE.icon
+    assert feed_of(state_of(TOPIC), entries).channel.icon == SITE.icon
 
 
 def test_a_summary_is_complete() -> None:

@@ -104,6 +104,13 @@ def test_a_render_of_an_older_state_gets_no_date(memory: Memory) -> None:
     assert memory.last_sequence() == 2
 
 
+def test_unchanged_bytes_of_a_later_state_keep_a_slow_worker_from_dating_older_ones(memory: Memory) -> None:
+    memory.last_modified("/a.rss", "same", 1, NOON)
+    assert memory.last_modified("/a.rss", "same", 3, NOON + timedelta(hours=1)) == NOON
+    assert memory.last_modified("/a.rss", "between", 2, NOON + timedelta(hours=1)) is None
+    assert memory.last_modified("/a.rss", "same", 1, NOON + timedelta(hours=1)) == NOON
+
+
 def test_threads_that_ask_at_once_get_one_answer(tmp_path: Path) -> None:
     answers: list[datetime | None] = []
     barrier = threading.Barrier(8)

@@ -70,10 +70,11 @@ def test_a_listing_is_read_newest_first_with_ties_broken_by_id(build: Build, rea
         [a_change(f"{name}.md", an_article(name, published=at(START + m))) for name, m in moments.items()],
         NOW,
     )
+    build.writer.advance(NOW + 40 * 86_400)  # in an open month, what is in no archive yet comes as well
     build.serve()
     selected = reader.select(EVERYTHING, 3)
     assert selected is not None
-    state, entries = selected
+    state, entries = selected.state, selected.entries
     assert [entry.article.id[-1] for entry in entries] == ["c", "b", "a"]
     assert (state.count, state.updated) == (4, at(START + 9))
     assert [entry.updated for entry in entries] == [entry.article.published for entry in entries]
@@ -164,7 +165,7 @@ def test_another_build_is_seen_at_once_and_the_old_files_are_gone(
             build.serve()
             selected = reader.select(AI, 5)
             assert selected is not None
-            assert [entry.article.id[-1] for entry in selected[1]] == [str(number)]
+            assert [entry.article.id[-1] for entry in selected.entries] == [str(number)]
             assert {path.name for path in tmp_path.glob("index-*.sqlite")} == {build.path.name}
 
 
@@ -239,7 +240,7 @@ def test_readers_always_get_an_answer_while_builds_come_and_go(tmp_path: Path) -
     def look(reader: IndexReader) -> object:
         selected = reader.select(AI, 5)
         assert selected is not None
-        return selected[0].count, len(selected[1])
+        return selected.state.count, len(selected.entries)
 
     def replace_it_often() -> None:
         until = time.monotonic() + 1.5
@@ -262,13 +263,13 @@ def test_readers_see_whole_batches_only_while_they_are_committed(build: Build, t
     def look(reader: IndexReader) -> object:
         selected = reader.select(AI, 5)
         assert selected is not None
-        state, [entry] = selected
-        assert state.count == 1
+        [entry] = selected.entries
+        assert selected.state.count == 1
         assert entry.article.provider is not None
         return entry.article.provider.name, entry.article.title
 
     def move_often() -> None:
-        for turn in range(60):
+        for turn in range(30):
             move(turn)
 
     move(0)
@@ -282,7 +283,7 @@ def test_an_idle_reader_does_not_make_the_log_of_the_database_grow(build: Build,
     build.publish(0)
     assert reader.facet(AI) is not None
     assert reader.select(AI, 5) is not None
-    for number in range(250):
+    for number in range(200):
         build.publish(number % 50, f"Title {number}")
         reader.facet(AI)
     log = build.path.with_name(build.path.name + "-wal")

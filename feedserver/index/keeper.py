@@ -86,9 +86,13 @@ class BuildKeeper:
         builds.remove_other_builds(self._state_dir, keep=self._build)
         return appeared
 
+    def is_removed(self) -> bool:
+        """Whether the file of the present build is gone: what is written then is written in vain."""
+        return not self._build.is_file()
+
     def renew_if_removed(self, now: int) -> None:
-        """Begin another build if the file of the present one was removed: it would be written in vain."""
-        if not self._build.is_file():
+        """Begin another build if the present one was removed."""
+        if self.is_removed():
             log.warning("%s was removed and is built anew", self._build)
             self._close_build()
             self._begin(now)

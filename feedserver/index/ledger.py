@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, delete, func, select, tuple_, update
 from sqlalchemy.dialects.sqlite import insert
 
+from feedserver.archives import month_of
 from feedserver.index import schema
 from feedserver.index.builds import in_pieces
 from feedserver.model import Kind, ListingKey, Value
@@ -39,11 +40,12 @@ class LiveEntry(Value, frozen=True):
 class _Delta:
     """What a batch does to one facet."""
 
-    __slots__ = ("count", "spellings", "version")
+    __slots__ = ("count", "months", "spellings", "version")
 
     def __init__(self) -> None:
         self.version = 0
         self.count = 0
+        self.months: defaultdict[int, int] = defaultdict(int)
         self.spellings: defaultdict[str, int] = defaultdict(int)
 
 
@@ -83,10 +85,12 @@ class Ledger:
 
     def _count(self, entry: LiveEntry, listings: Mapping[ListingKey, str], sign: int) -> None:
         amount = sign * int.from_bytes(entry.digest, "big")
+        month = month_of(entry.published)
         for key, text in listings.items():
             delta = self._deltas[key]
             delta.version += amount
             delta.count += sign
+            delta.months[month] += sign
             delta.spellings[text] += sign
 
     def close(self) -> dict[ListingKey, tuple[str, int]]:
@@ -104,6 +108,7 @@ class Ledger:
         facets = before | facet_rows(self._connection, new)
         ids = {key: row.id for key, row in facets.items()}
         self._write_memberships(ids)
+        self._write_months(ids)
         titles = self._write_spellings(ids)
         return self._write_facets(facets, titles, set(new))
 
@@ -133,6 +138,24 @@ class Ledger:
                     }
                     for key, entry in self._joined
                 ],
+            )
+
+    def _write_months(self, ids: Mapping[ListingKey, int]) -> None:
+        table = schema.month
+        changes = [
+            {"facet_id": ids[key], "month": month, "entries": amount}
+            for key, delta in self._deltas.items()
+            for month, amount in delta.months.items()
+            if amount
+        ]
+        if changes:
+            statement = insert(table)
+            self._connection.execute(
+                statement.on_conflict_do_update(
+                    index_elements=["facet_id", "month"],
+                    set_={"entries": table.c.entries + statement.excluded.entries},
+                ),
+                changes,
             )
 
     def _write_spellings(self, ids: Mapping[ListingKey, int]) -> dict[int, str]:

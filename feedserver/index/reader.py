@@ -8,7 +8,7 @@ articles (promise 9). It writes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +18,7 @@ import msgspec
 from sqlalchemy import Connection, Engine, Select, and_, func, or_, select
 from sqlalchemy.exc import SQLAlchemyError
 
+from feedserver.archives import PART_ENTRIES, Part, is_closed, month_bounds, subscription_entries
 from feedserver.errors import IndexNotReadyError
 from feedserver.index import builds, schema
 from feedserver.index.builds import transaction
@@ -71,10 +72,24 @@ class FacetState(Value, frozen=True):
 
 
 class SelectedEntry(Value, frozen=True):
-    """An article of a listing and the `updated` it was published with."""
+    """An article of a listing and the `updated` it was published with; `digest` stands for both (hex)."""
 
     article: Article
     updated: datetime
+    digest: str
+
+
+class Selected(Value, frozen=True):
+    """What one snapshot holds of a listing: its state, some entries, and how many each month has.
+
+    `months` numbers months as `archives` does, without the empty ones; those before `open_month` have
+    ended.
+    """
+
+    state: FacetState
+    entries: tuple[SelectedEntry, ...]
+    months: dict[int, int]
+    open_month: int
 
 
 class IndexReader:
@@ -117,8 +132,8 @@ class IndexReader:
                 self._facets[key] = self._facet(connection, key)
         return self._facets[key]
 
-    def select(self, key: ListingKey, limit: int) -> tuple[FacetState, tuple[SelectedEntry, ...]] | None:
-        """A listing's state and its newest entries, newest first, from one snapshot.
+    def select(self, key: ListingKey, limit: int) -> Selected | None:
+        """A listing's newest entries, newest first: `limit`, and all that are in no archive document yet.
 
         Returns:
             None if the listing never existed.
@@ -126,25 +141,84 @@ class IndexReader:
         Raises:
             IndexNotReadyError: before the first index is complete.
         """
-        member, entry, candidate = schema.membership, schema.entry, schema.candidate
+        member = schema.membership
         with self._snapshot() as connection:
             state = self._facet(connection, key)
             if state is None:
                 return None
-            query = (
-                select(candidate.c.payload, entry.c.updated)
-                .select_from(member)
-                .join(entry, entry.c.article_id == member.c.article_id)
-                .join(candidate, candidate.c.file_id == entry.c.file_id)
-                .where(member.c.facet_id == state.id)
+            months, open_month = self._months(connection, state)
+            wanted = max(limit, subscription_entries(months, open_month))
+            newest = (
+                _entries_of(state)
                 .order_by(member.c.published.desc(), member.c.article_id.desc())
-                .limit(limit)
+                .limit(wanted)
             )
-            rows = connection.execute(query).all()
-        decoder = msgspec.json.Decoder(Article)
-        return state, tuple(
-            SelectedEntry(article=decoder.decode(row.payload), updated=_time(row.updated)) for row in rows
+            rows = connection.execute(newest).all()
+        return Selected(state=state, entries=_selected(rows), months=months, open_month=open_month)
+
+    def select_part(self, key: ListingKey, part: Part) -> Selected | None:
+        """The entries of one archive document, oldest first; None if there is no such document.
+
+        Raises:
+            IndexNotReadyError: before the first index is complete.
+        """
+        member = schema.membership
+        first, after = month_bounds(part.month)
+        with self._snapshot() as connection:
+            state = self._facet(connection, key)
+            if state is None:
+                return None
+            months, open_month = self._months(connection, state)
+            if not is_closed(part, months, open_month):
+                return None
+            oldest = (
+                _entries_of(state)
+                .where(member.c.published >= first, member.c.published < after)
+                .order_by(member.c.published, member.c.article_id)
+                .offset(part.offset)
+                .limit(PART_ENTRIES)
+            )
+            rows = connection.execute(oldest).all()
+        return Selected(state=state, entries=_selected(rows), months=months, open_month=open_month)
+
+    def open_month(self) -> int:
+        """The first month that has not ended, as `archives` numbers months. Raises IndexNotReadyError."""
+        return int(self.facts().get("open_month", 0))
+
+    def are_in(self, key: ListingKey, article_ids: Collection[str]) -> bool:
+        """Whether all the given articles are in a listing now."""
+        state = self.facet(key)
+        if state is None:
+            return not article_ids
+        member, entry = schema.membership, schema.entry
+        found = 0
+        with self._snapshot() as connection:
+            for piece in builds.in_pieces(article_ids):
+                query = (
+                    select(func.count())
+                    .select_from(entry)
+                    .join(
+                        member,
+                        and_(
+                            member.c.facet_id == state.id,
+                            member.c.published == entry.c.published,
+                            member.c.article_id == entry.c.article_id,
+                        ),
+                    )
+                    .where(entry.c.article_id.in_(piece))
+                )
+                found += connection.scalar(query) or 0
+        return found == len(article_ids)
+
+    @staticmethod
+    def _months(connection: Connection, state: FacetState) -> tuple[dict[int, int], int]:
+        """How many entries a listing has in which months, and the first month that has not ended."""
+        table, meta = schema.month, schema.meta
+        counts = select(table.c.month, table.c.entries).where(
+            table.c.facet_id == state.id, table.c.entries > 0
         )
+        open_month = connection.scalar(select(meta.c.value).where(meta.c.key == "open_month"))
+        return {row.month: row.entries for row in connection.execute(counts)}, int(open_month or 0)
 
     def summaries(self, kind: Kind, limit: int | None = None) -> list[ListingSummary]:
         """The listings of a kind that have entries: most entries first, then by title."""
@@ -278,6 +352,27 @@ class IndexReader:
             updated=None if row.updated is None else _time(row.updated),
             taxonomy=None if row.taxonomy is None else msgspec.json.decode(row.taxonomy, type=Taxonomy),
         )
+
+
+def _entries_of(state: FacetState) -> Select[Any]:
+    member, entry, candidate = schema.membership, schema.entry, schema.candidate
+    return (
+        select(candidate.c.payload, entry.c.updated, entry.c.digest)
+        .select_from(member)
+        .join(entry, entry.c.article_id == member.c.article_id)
+        .join(candidate, candidate.c.file_id == entry.c.file_id)
+        .where(member.c.facet_id == state.id)
+    )
+
+
+def _selected(rows: Iterable[Any]) -> tuple[SelectedEntry, ...]:
+    decoder = msgspec.json.Decoder(Article)
+    return tuple(
+        SelectedEntry(
+            article=decoder.decode(row.payload), updated=_time(row.updated), digest=row.digest.hex()
+        )
+        for row in rows
+    )
 
 
 def doubled_id(winner: str) -> Finding:

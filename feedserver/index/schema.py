@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, MetaData, String, Table
 
-INDEX_SCHEMA_VERSION = 1
+INDEX_SCHEMA_VERSION = 2
 MEMORY_SCHEMA_VERSION = 1
 
 index = MetaData()
@@ -106,6 +106,17 @@ membership = Table(
     Column("published", BigInteger, primary_key=True),
     Column("article_id", String, primary_key=True),
     Column("updated", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# How many entries of a listing were published in which UTC month, as `archives` numbers months: what a
+# walk through the archive documents needs to know without counting.
+month = Table(
+    "month",
+    index,
+    Column("facet_id", Integer, primary_key=True),
+    Column("month", Integer, primary_key=True),
+    Column("entries", Integer, nullable=False),
     sqlite_with_rowid=False,
 )
 

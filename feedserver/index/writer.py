@@ -14,9 +14,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, delete, select, update
 from sqlalchemy.dialects.sqlite import insert
 
+from feedserver.archives import month_bounds, month_of
 from feedserver.articles.digests import visible_digest
 from feedserver.index import candidates, schema
 from feedserver.index.builds import in_pieces, transaction
@@ -67,6 +68,7 @@ class IndexWriter:
         self._memory.remember_listings({key: row for key, row in declared.items() if known.get(key) != row})
         with transaction(self._connection, write=True):
             schema.index.create_all(self._connection)
+            facts = {**facts, "open_month": str(month_of(now))}
             self._remember({**facts, "sequence": str(self._memory.last_sequence())})
             create_facets(self._connection, known | declared, self._next_sequence(now))
 
@@ -106,10 +108,11 @@ class IndexWriter:
                 candidates.stored_readings(self._connection, ids) or stored_taxonomies(self._connection, ids)
             )
 
-    def next_due(self) -> int | None:
-        """The next moment (seconds) at which an article appears or changes by time alone."""
+    def next_due(self) -> int:
+        """The next moment (seconds) at which an article appears or changes by time alone, or a month ends."""
         with transaction(self._connection):
-            return candidates.earliest_due(self._connection)
+            month_end = month_bounds(self._open_month())[1]
+            return min(candidates.earliest_due(self._connection) or month_end, month_end)
 
     # --- batches --------------------------------------------------------------------------------
 
@@ -148,10 +151,28 @@ class IndexWriter:
             last = touched[-1]
 
     def advance(self, now: int) -> int:
-        """Publish what has become due. Returns the number of articles that changed."""
+        """Publish what has become due, and end months. Returns the number of articles that changed."""
         with transaction(self._connection, write=True):
+            self._end_months(now)
             touched = candidates.take_due(self._connection, now)
             return self._settle(touched, self._next_sequence(now), now) if touched else 0
+
+    def _open_month(self) -> int:
+        """The first month that has not ended, as the index knows."""
+        stored = self._connection.scalar(select(schema.meta.c.value).where(schema.meta.c.key == "open_month"))
+        return int(stored or 0)
+
+    def _end_months(self, now: int) -> None:
+        """Let the clock's month be the open one, and look again at all that had entries in one that ended."""
+        before, open_month = self._open_month(), month_of(now)
+        if open_month <= before:
+            return
+        table, facet = schema.month, schema.facet
+        ended = select(table.c.facet_id).where(table.c.month >= before, table.c.month < open_month)
+        self._connection.execute(
+            update(facet).where(facet.c.id.in_(ended)).values(changed=self._next_sequence(now))
+        )
+        self._remember({"open_month": str(open_month)})
 
     # --- what is stored -------------------------------------------------------------------------
 

@@ -20,7 +20,7 @@ from lxml.etree import _Element as Element
 
 from feedserver.model import Article, Channel, Entry, Feed, Format, Person, Source
 from feedserver.render.content import content_html
-from feedserver.render.feedgen_support import MEDIA, XML, append_media
+from feedserver.render.feedgen_support import MEDIA, XML, append_history, append_media, history_namespaces
 from feedserver.render.media_types import MEDIA_TYPES
 from feedserver.render.text import legible, rfc3339, title_or_url
 
@@ -45,7 +45,7 @@ def _feed(channel: Channel) -> FeedGenerator:
     document.subtitle(channel.description or None)
     document.updated(channel.updated)  # otherwise now
     document.author(name=channel.author or title)  # covers the entries that name nobody
-    document.link(href=channel.feed_url(Format.ATOM), rel="self", type=MEDIA_TYPES[Format.ATOM])
+    document.link(href=channel.self_url(Format.ATOM), rel="self", type=MEDIA_TYPES[Format.ATOM])
     document.link(href=channel.page_url, rel="alternate", type="text/html")
     document.generator(channel.generator, channel.generator_version or None, channel.generator_url or None)
     document.language(channel.language or None)
@@ -98,15 +98,16 @@ def _titled(title: str) -> dict[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class _FeedExtension:
-    """The date of the feed in the short form, the namespace of Media RSS."""
+    """The date of the feed in the short form, the links to history, the namespace of Media RSS."""
 
     channel: Channel
 
     def extend_ns(self) -> dict[str, str]:
-        return {"media": MEDIA}
+        return {"media": MEDIA} | history_namespaces(self.channel)
 
     def extend_atom(self, feed: Element) -> None:
         _set_updated(feed, rfc3339(self.channel.updated))
+        append_history(feed, self.channel, Format.ATOM, "link")
         feed[-1].tail = "\n"
 
 

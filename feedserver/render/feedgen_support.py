@@ -1,4 +1,4 @@
-"""What RSS and Atom share on top of feedgen 1.0.0: dates, names and Media RSS.
+"""What RSS and Atom share on top of feedgen 1.0.0: dates, names, history and Media RSS.
 
 feedgen is extended through objects that it calls while it builds the tree (`register_extension`);
 it needs no base class for them, only the methods. Importing this module replaces feedgen's date
@@ -15,11 +15,12 @@ import feedgen.feed
 from lxml.etree import SubElement
 from lxml.etree import _Element as Element
 
-from feedserver.model import Article, Image, Video
-from feedserver.render.media_types import picture_type
+from feedserver.model import Article, Channel, Format, Image, Video
+from feedserver.render.media_types import MEDIA_TYPES, picture_type
 
 ATOM = "http://www.w3.org/2005/Atom"
 DC = "http://purl.org/dc/elements/1.1/"
+HISTORY = "http://purl.org/syndication/history/1.0"
 MEDIA = "http://search.yahoo.com/mrss/"
 XML = "http://www.w3.org/XML/1998/namespace"
 
@@ -36,6 +37,30 @@ def rfc822(moment: datetime) -> str:
 # locale for good, and it is slower. Both modules imported it by name.
 feedgen.feed.formatRFC2822 = rfc822
 feedgen.entry.formatRFC2822 = rfc822
+
+
+def history_namespaces(channel: Channel) -> dict[str, str]:
+    """The namespace that only an archive document needs."""
+    return {"fh": HISTORY} if channel.part else {}
+
+
+def append_history(element: Element, channel: Channel, fmt: Format, link: str) -> None:
+    """Append what RFC 5005 section 4 asks of archived feeds to a channel or feed.
+
+    Args:
+        element: the channel or feed.
+        channel: says which part it is, and which are next to it.
+        fmt: of the document.
+        link: the name of a link element there.
+    """
+    urls = {"prev-archive": channel.previous_part and channel.part_url(channel.previous_part, fmt)}
+    if channel.part:
+        SubElement(element, f"{{{HISTORY}}}archive")
+        urls["next-archive"] = channel.next_part and channel.part_url(channel.next_part, fmt)
+        urls["current"] = channel.feed_url(fmt)
+    for rel, url in urls.items():
+        if url:
+            SubElement(element, link, rel=rel, type=MEDIA_TYPES[fmt], href=url)
 
 
 def append_media(element: Element, article: Article) -> None:

@@ -28,7 +28,8 @@ def _head(channel: Channel) -> _Object:
         version="https://jsonfeed.org/version/1.1",
         title=title_or_url(channel.title, channel.page_url),
         home_page_url=channel.page_url,
-        feed_url=channel.feed_url(Format.JSON),
+        feed_url=channel.self_url(Format.JSON),
+        next_url=channel.previous_part and channel.part_url(channel.previous_part, Format.JSON),
         description=channel.description,
         icon=channel.logo or channel.icon,  # the large one; favicon is the small one
         favicon=channel.icon,

@@ -17,7 +17,14 @@ from lxml.etree import _Element as Element
 
 from feedserver.model import Channel, Entry, Feed, Format
 from feedserver.render.content import content_html
-from feedserver.render.feedgen_support import ATOM, DC, MEDIA, append_media
+from feedserver.render.feedgen_support import (
+    ATOM,
+    DC,
+    MEDIA,
+    append_history,
+    append_media,
+    history_namespaces,
+)
 from feedserver.render.media_types import MEDIA_TYPES, picture_type
 from feedserver.render.text import legible, rfc3339, title_or_url
 
@@ -40,7 +47,7 @@ def _channel(channel: Channel) -> FeedGenerator:
     document.register_extension("feedserver", partial(_ChannelExtension, channel), atom=False)
     document.title(title)
     document.description(channel.description or title)  # required, and must not be empty
-    document.link(href=channel.feed_url(Format.RSS), rel="self", type=MEDIA_TYPES[Format.RSS])
+    document.link(href=channel.self_url(Format.RSS), rel="self", type=MEDIA_TYPES[Format.RSS])
     document.link(href=channel.page_url, rel="alternate")  # feedgen: <link> is the last one added
     document.updated(channel.updated)  # otherwise now
     document.ttl(channel.ttl)
@@ -75,17 +82,18 @@ def _item(entry: Entry, channel: Channel) -> FeedEntry:
 
 @dataclass(frozen=True, slots=True)
 class _ChannelExtension:
-    """Links to the other formats, which feedgen leaves out of RSS: it writes rel=self only."""
+    """Links to the other formats and to history, which feedgen leaves out of RSS: it writes rel=self only."""
 
     channel: Channel
 
     def extend_ns(self) -> dict[str, str]:
-        return {"dc": DC, "media": MEDIA}
+        return {"dc": DC, "media": MEDIA} | history_namespaces(self.channel)
 
     def extend_rss(self, rss: Element) -> None:
         for fmt in (Format.ATOM, Format.JSON):
-            link = {"href": self.channel.feed_url(fmt), "rel": "alternate", "type": MEDIA_TYPES[fmt]}
+            link = {"href": self.channel.self_url(fmt), "rel": "alternate", "type": MEDIA_TYPES[fmt]}
             SubElement(rss[0], f"{{{ATOM}}}link", link)
+        append_history(rss[0], self.channel, Format.RSS, f"{{{ATOM}}}link")
         rss[0][-1].tail = "\n"
 
 

@@ -10,8 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from feedserver.archives import Part, parse_part
 from feedserver.articles.slugs import domain_slug, slugify
 from feedserver.model import Format, Kind, ListingKey
+from feedserver.publisher import Document
 
 # The kinds that a first segment names, and that have a page which lists them.
 GROUPS = {kind.value: kind for kind in (Kind.TOPIC, Kind.PROVIDER, Kind.CATEGORY, Kind.FEED)}
@@ -37,15 +39,21 @@ _LIST_SUFFIXES = ("opml", "json")
 
 
 class Target(NamedTuple):
-    """A listing, and a format if its feed document is meant and not its page."""
+    """A listing, and its feed document in a format if that is meant and not its page."""
 
     key: ListingKey
     fmt: Format | None = None
+    part: Part | None = None
+
+    @property
+    def document(self) -> Document | None:
+        """The feed document, if one is meant."""
+        return None if self.fmt is None else Document(self.key, self.fmt, self.part)
 
     @property
     def address(self) -> str:
         """The canonical path of the page or document."""
-        return self.key.address if self.fmt is None else f"{self.key.address}.{self.fmt.value}"
+        return self.key.address if self.document is None else self.document.address
 
 
 class ListTarget(NamedTuple):
@@ -66,16 +74,23 @@ def parse_list(path: str) -> ListTarget | None:
 def parse(path: str) -> Target | None:
     """The listing that a canonical path names, or None if the path cannot name one."""
     base, fmt = split_format(path)
-    parts = base.split("/")[1:]
+    parent, _, last = base.rpartition("/")
+    part = parse_part(last) if fmt is not None else None
+    key = _parse_key(base if part is None else parent)
+    return None if key is None else Target(key, fmt, part)
+
+
+def _parse_key(path: str) -> ListingKey | None:
+    parts = path.split("/")[1:]
     if parts == ["articles"]:
-        return Target(ListingKey(kind=Kind.ARTICLES), fmt)
+        return ListingKey(kind=Kind.ARTICLES)
     if len(parts) != 2 or parts[0] not in GROUPS:
         return None
     slug = parts[1]
     kind = GROUPS[parts[0]]
     if kind is Kind.PROVIDER and "." in slug:
-        return Target(ListingKey(kind=Kind.DOMAIN, slug=slug), fmt) if domain_slug(slug) == slug else None
-    return Target(ListingKey(kind=kind, slug=slug), fmt) if slug and "." not in slug else None
+        return ListingKey(kind=Kind.DOMAIN, slug=slug) if domain_slug(slug) == slug else None
+    return ListingKey(kind=kind, slug=slug) if slug and "." not in slug else None
 
 
 def guesses(path: str) -> Iterator[str]:

@@ -34,6 +34,10 @@ CONTENT_SECURITY_POLICY = (
 NOT_FOUND_MAX_AGE = 60  # seconds
 REDIRECT_MAX_AGE = 86_400  # seconds
 STATIC_MAX_AGE = 86_400  # seconds
+ARCHIVE_MAX_AGE = 86_400  # seconds
+
+# A client that names more states than this is not told what is new since any of them.
+MOST_ETAGS = 20
 
 
 class CachePolicy(Value, frozen=True):
@@ -49,6 +53,13 @@ class CachePolicy(Value, frozen=True):
         return (
             f"max-age={self.max_age}, stale-while-revalidate={self.stale_while_revalidate}, "
             f"stale-if-error={self.stale_if_error}"
+        )
+
+    def of_archives(self) -> str:
+        """`Cache-Control` of archive documents: kept for a day, but a retraction must reach them."""
+        return (
+            f"max-age={max(self.max_age, ARCHIVE_MAX_AGE)}, "
+            f"stale-while-revalidate={self.stale_while_revalidate}, stale-if-error={self.stale_if_error}"
         )
 
     def of_pages(self) -> str:
@@ -94,6 +105,48 @@ def document_response(
     return response
 
 
+def delta_response(
+    request: Request,
+    representation: Representation,
+    delta: bytes,
+    *,
+    now: datetime,
+    links: Sequence[str] = (),
+) -> Response:
+    """The answer with what a client is missing: 226, with the validators of the whole (RFC 3229).
+
+    Args:
+        request: GET, with `A-IM: feed`.
+        representation: the whole document.
+        delta: the document with the missing entries only.
+        now: as for `document_response`.
+        links: values of the `Link` header.
+    """
+    part = Representation(delta, representation.media_type, representation.etag, representation.last_modified)
+    plain = Request({**request.environ, "HTTP_IF_NONE_MATCH": "", "HTTP_IF_MODIFIED_SINCE": ""})
+    response = document_response(plain, part, cache_control="no-store, im", now=now, links=links)
+    response.status = "226 IM Used"
+    response.headers["IM"] = "feed"
+    response.headers["Vary"] = "Accept-Encoding, A-IM, If-None-Match"
+    return response
+
+
+def accepts_deltas(request: Request) -> bool:
+    """Whether a client merges partial feeds: `feed` is among its instance manipulations, with no q=0."""
+    for member in request.headers.get("A-IM", "").split(","):
+        name, *parameters = (part.strip().lower() for part in member.split(";"))
+        if name == "feed" and not any(re.fullmatch(r"q=0(\.0*)?", one) for one in parameters):
+            return True
+    return False
+
+
+def named_etags(request: Request) -> list[str]:
+    """The bare ETags that a client names, without the suffix of a coding; of very many, none."""
+    found = _ENTITY_TAG.findall(request.headers.get("If-None-Match", ""))
+    tags = [quoted or bare for quoted, bare in found]
+    return [_CODING_SUFFIX.sub("", tag) for tag in tags] if len(tags) <= MOST_ETAGS else []
+
+
 def page_response(request: Request, html: str, *, cache_control: str, status: int = 200) -> Response:
     """The answer with a page; one that is no success is not conditional."""
     body = html.encode()
@@ -122,7 +175,7 @@ def redirect_response(url: str, status: int, cache_control: str) -> Response:
 def open_to_all_origins(response: Response) -> Response:
     """Let scripts of other sites read a feed and its validators (Fetch standard, CORS)."""
     response.headers["Access-Control-Allow-Origin"] = "*"
-    response.headers["Access-Control-Expose-Headers"] = "ETag, Last-Modified, Link"
+    response.headers["Access-Control-Expose-Headers"] = "ETag, Last-Modified, Link, IM"
     return response
 
 

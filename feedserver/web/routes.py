@@ -22,7 +22,7 @@ from werkzeug.routing import BaseConverter
 
 from feedserver.errors import IndexNotReadyError, UnknownAddressError
 from feedserver.model import Format, Kind, ListingSummary, Value
-from feedserver.publisher import Publisher
+from feedserver.publisher import Document, Publisher
 from feedserver.render import MEDIA_TYPES
 from feedserver.representation import Representation, digest
 from feedserver.web import directory, pages, responses, status, visitors
@@ -135,7 +135,7 @@ class Site:
         if target is None:
             return None
         try:
-            return self._page(target) if target.fmt is None else self._document(target, target.fmt)
+            return self._page(target) if target.document is None else self._document(target.document)
         except UnknownAddressError:
             return None
 
@@ -174,25 +174,43 @@ class Site:
 
     # --- documents ------------------------------------------------------------------------------
 
-    def _document(self, target: Target, fmt: Format) -> Response:
-        representation = self._publisher.feed_document(target.key, fmt)
-        page = self._chrome.base_url + target.key.address
+    def _document(self, document: Document) -> Response:
+        representation = self._publisher.feed_document(document)
         if visitors.is_navigation(request):
-            return responses.redirect_response(page, 303, "no-store")
-        links = [f'<{page}.{fmt.value}>; rel="self"', f'<{page}>; rel="alternate"; type="text/html"']
-        links += [
-            f'<{page}.{other.value}>; rel="alternate"; type="{MEDIA_TYPES[other]}"'
-            for other in Format
-            if other is not fmt
-        ]
+            return responses.redirect_response(self._chrome.base_url + document.key.address, 303, "no-store")
+        now, links = datetime.now(UTC), self._links(document)
+        delta = self._delta(document)
+        if delta is not None:
+            response = responses.delta_response(request, representation, delta, now=now, links=links)
+            return responses.open_to_all_origins(response)
+        policy = self._rules.cache_policy
         response = responses.document_response(
             request,
             representation,
-            cache_control=self._rules.cache_policy.of_feeds(),
-            now=datetime.now(UTC),
+            cache_control=policy.of_feeds() if document.part is None else policy.of_archives(),
+            now=now,
             links=links,
         )
         return responses.open_to_all_origins(response)
+
+    def _links(self, document: Document) -> list[str]:
+        """Values of the `Link` header: the document itself, its page, the other formats."""
+        base = self._chrome.base_url
+        links = [
+            f'<{base}{document.address}>; rel="self"',
+            f'<{base}{document.key.address}>; rel="alternate"; type="text/html"',
+        ]
+        return links + [
+            f'<{base}{document._replace(fmt=other).address}>; rel="alternate"; type="{MEDIA_TYPES[other]}"'
+            for other in Format
+            if other is not document.fmt
+        ]
+
+    def _delta(self, document: Document) -> bytes | None:
+        """What the client is missing, if it wants to be told no more than that."""
+        if request.method != "GET" or not responses.accepts_deltas(request):
+            return None
+        return self._publisher.delta(document, responses.named_etags(request))
 
     def _list_document(self, body: bytes, media_type: str) -> Response:
         response = responses.document_response(
