@@ -174,6 +174,7 @@ def make_app(settings: Settings, on_request: Callable[[], None]) -> Flask:
     rules = RouteRules(
         redirects=dict(settings.redirects),
         status_token=settings.status.token,
+        is_public=not is_local(settings.public_url),
         cache_policy=policy,
     )
     names = [str(root.path) for root in settings.articles]

@@ -172,8 +172,7 @@ class Publisher:
 
         Returns:
             A document with the entries added or changed since; None if that cannot be told (deltas are
-            off, no ETag is known), would not tell all (something was retracted, the channel changed) or
-            would not be smaller.
+            off, no ETag is known), would not tell all (something was retracted) or would not be smaller.
 
         Raises:
             IndexNotReadyError, UnknownAddressError: as `feed_document`.
@@ -187,8 +186,10 @@ class Publisher:
         now = self._snapshot(document, current.etag)
         befores = [self._snapshot(document, etag) for etag in known]
         before = next((one for one in befores if one is not None), None)
-        change = None if now is None or before is None else change_between(before, now)
-        if change is None or not self.reader.are_in(document.key, change.left):
+        if now is None or before is None:
+            return None
+        change = change_between(before, now)
+        if not change.added or not self.reader.are_in(document.key, change.left):
             return None
         selected = self._select(document.key)
         entries = tuple(one for one in selected.entries if one.article.id in change.added)
@@ -264,10 +265,8 @@ class Publisher:
         selected = self._select(document.key)
         count, body = self._fit(selected, document.fmt)
         if self._limits.deltas:
-            shown = msgspec.structs.replace(selected, entries=selected.entries[:count])
-            channel = msgspec.structs.replace(make_feed(shown, self.site).channel, updated=state.since)
-            snapshot = take_snapshot(digest(msgspec.json.encode(channel)), shown.entries)
-            self.cache.set(_snapshot_key(document, digest(body)), encode_snapshot(snapshot))
+            snapshot = encode_snapshot(take_snapshot(selected.entries[:count]))
+            self.cache.set(_snapshot_key(document, digest(body)), snapshot)
         self.cache.set(self._subscription_key(selected.state, document, selected.open_month), body)
         self._sweep()
         return selected.state, body

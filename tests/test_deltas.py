@@ -31,14 +31,14 @@ class Site:
         )
         self.client: FlaskClient = quiet_app(self.settings).test_client()
 
-    def write(self, name: str, *, day: int = 1, title: str = "", **fields: object) -> None:
+    def write(self, name: str, *, day: int = 1, title: str = "", draft: bool | None = None) -> None:
         write_article(
             self.folder,
             f"{name}.md",
             title=title or f"About {name}",
             publishedDateTime=f"2025-05-{day:02}T10:00:00Z",
             topics=["Tides"],
-            **fields,
+            draft=draft,
         )
 
     def remove(self, name: str) -> None:

@@ -30,6 +30,9 @@ PROXY_HEADERS = [
 SECRETS = ("broken.md", "undated.md", "articles/", "yaml", "hidden", "undated", "problems", "files")
 
 
+LOCAL = {"base_url": "http://127.0.0.1:8000"}
+
+
 @pytest.fixture(scope="module")
 def app(tmp_path_factory: pytest.TempPathFactory) -> Flask:
     folder = tmp_path_factory.mktemp("status")
@@ -38,7 +41,7 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Flask:
     write_story(articles, "hidden", draft=True)
     write_file(articles, "broken.md", '---\ntitle: "x\ndate: 2024-05-01\n---\nText.\n')
     write_file(articles, "undated.md", "---\ntitle: x\nlink: https://example.org/x\n---\nText.\n")
-    settings = settings_of(folder / "state", articles, status={"token": TOKEN})
+    settings = settings_of(folder / "state", articles, site=LOCAL, status={"token": TOKEN})
     index(settings)
     return quiet_app(settings)
 
@@ -70,6 +73,16 @@ def test_everybody_may_know_how_fresh_the_index_is_and_what_it_holds(client: Fla
         "last_scan",
         "cache_failures_of_this_process",
     }
+
+
+def test_behind_a_public_url_loopback_proves_nothing_and_the_token_does(tmp_path: Path) -> None:
+    """A proxy on the same machine may pass requests on without any sign of itself."""
+    write_file(tmp_path, "blog/broken.md", '---\ntitle: "x\n---\n')
+    settings = settings_of(tmp_path / "state", tmp_path / "blog", status={"token": TOKEN})
+    index(settings)
+    client = quiet_app(settings).test_client()
+    assert "problems" not in client.get("/status.json").get_json()
+    assert "problems" in client.get(f"/status.json?token={TOKEN}").get_json()
 
 
 @pytest.mark.parametrize("path", ["/status", "/status.json"])
@@ -166,7 +179,7 @@ def test_the_status_is_never_cached(client: FlaskClient, path: str) -> None:
 def test_problems_name_the_folder_as_the_settings_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     write_file(tmp_path, "blog/broken.md", '---\ntitle: "x\n---\n')
-    settings = settings_of(tmp_path / "state", Path("blog"))
+    settings = settings_of(tmp_path / "state", Path("blog"), site=LOCAL)
     index(settings)
     (problem,) = quiet_app(settings).test_client().get("/status.json").get_json()["problems"]
     assert problem["path"] == "blog/broken.md"

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import os
 import secrets
-import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -53,12 +52,13 @@ def new_build(state_dir: Path) -> Path:
 
 def publish_build(state_dir: Path, build: Path) -> None:
     """Make a complete build the serving one, atomically."""
-    handle, temporary = tempfile.mkstemp(dir=state_dir, prefix=".current-")
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
+    # Not by mkstemp, whose files only their owner can read: servers may run as another user.
+    temporary = state_dir / f".current-{secrets.token_hex(6)}"
+    with temporary.open("x", encoding="utf-8") as file:
         file.write(build.name + "\n")
         file.flush()
         os.fsync(file.fileno())
-    Path(temporary).replace(pointer_path(state_dir))
+    temporary.replace(pointer_path(state_dir))
 
 
 def remove_other_builds(state_dir: Path, keep: Path) -> None:

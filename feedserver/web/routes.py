@@ -3,7 +3,8 @@
 One dispatcher, because the addresses are not a fixed set: what a path names is decided by
 `addresses`, whether it exists by the index. Here only Flask is added: no selection, no rendering, no
 header that `responses` could set. Keeps promise 6 for the status: paths and reasons of problems are
-told on loopback and to who has the token, to nobody else.
+told to who has the token, and on loopback where no public base URL says
+that a proxy is to be expected, to nobody else.
 
 An address has one owner, the first of: the fixed pages, what the settings retired, the lists, listings
 that have articles, redirects of the settings, listings without articles, guesses. So a topic that was
@@ -44,6 +45,7 @@ class RouteRules(Value, frozen=True):
 
     redirects: dict[str, str]
     status_token: str
+    is_public: bool
     cache_policy: CachePolicy
 
 
@@ -280,7 +282,8 @@ class Site:
 
     def _inside(self, asked: Request) -> status.Inside | None:
         """What only operators may see, for who asks on this machine or with the token."""
-        if not visitors.is_on_this_machine(asked) and not visitors.has_token(asked, self._rules.status_token):
+        is_local = not self._rules.is_public and visitors.is_on_this_machine(asked)
+        if not is_local and not visitors.has_token(asked, self._rules.status_token):
             return None
         return status.inside(self._publisher, self._root_names)
 
