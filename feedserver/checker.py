@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import NamedTuple
 
-from feedserver.articles.reading import read_article
 from feedserver.index.decisions import Candidate, choose_winner
 from feedserver.index.reader import doubled_id
 from feedserver.model import Article, Finding, Reading, Severity, Verdict
 from feedserver.plan import Plan, Root
-from feedserver.scanner import Found, Scan, ScanRules, Unreadable, read_bytes
+from feedserver.readings import read_found
+from feedserver.scanner import Found, Scan, ScanRules
 
 
 class Checked(NamedTuple):
@@ -54,19 +53,11 @@ def check(plan: Plan, names: Sequence[str], now: int) -> list[Checked]:
 
 
 def _read(root: Root, found: Found, max_file_size: int) -> Reading:
-    if found.finding is not None:
-        broken = found.finding.severity is Severity.ERROR
-        verdict = Verdict.BROKEN if broken else Verdict.NOT_ARTICLE
-        return Reading(verdict=verdict, findings=(found.finding,))
-    result = read_bytes(Path(root.path), found.path, max_file_size)
-    if result is None:
-        gone = Finding(severity=Severity.INFO, code="vanished", message="vanished before it could be read")
-        return Reading(verdict=Verdict.NOT_ARTICLE, findings=(gone,))
-    if isinstance(result, Unreadable):
-        return Reading(verdict=Verdict.BROKEN, findings=(result.finding,))
-    raw, stamp = result
-    mtime = datetime.fromtimestamp(stamp.mtime_ns // 1_000_000_000, UTC)
-    return read_article(raw, PurePosixPath(found.path), mtime, root.reading)
+    result = read_found(root, found, max_file_size)
+    if result is not None:
+        return result.reading
+    gone = Finding(severity=Severity.INFO, code="vanished", message="vanished before it could be read")
+    return Reading(verdict=Verdict.NOT_ARTICLE, findings=(gone,))
 
 
 def _candidate(reading: Reading, article: Article, number: int, root: Root, path: str) -> Candidate:

@@ -15,18 +15,18 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
 from sqlalchemy.exc import DBAPIError
 
 from feedserver import claims
-from feedserver.articles.reading import read_article
 from feedserver.index.keeper import BuildKeeper
-from feedserver.model import FileChange, FileKey, Reading, Severity, Stamp, Value, Verdict
+from feedserver.model import FileChange, FileKey, Reading, Stamp, Value, Verdict
 from feedserver.plan import Plan
-from feedserver.scanner import Found, Scan, ScanRules, Unreadable, compare, read_bytes
+from feedserver.readings import FileReading, Wanted, read_all
+from feedserver.scanner import Found, Scan, ScanRules, compare
 from feedserver.watcher import Watcher
 
 log = logging.getLogger(__name__)
@@ -119,7 +119,7 @@ class Indexer:
     def _refresh(self, progress: Callable[[Progress], None] | None) -> Summary:
         started = self._clock()
         changed = self._keeper.writer.advance(self._now()) if self._keeper.is_serving() else 0
-        todo: list[tuple[int, Found]] = []
+        todo: list[Wanted] = []
         gone: list[FileChange] = []
         files = 0
         for position in range(len(self._plan.roots)):
@@ -128,7 +128,7 @@ class Indexer:
             found = list(scan.walk())
             difference = compare(found, known, scan.unlisted)
             files += len(found)
-            todo += [(position, item) for item in difference.changed]
+            todo += [Wanted(position, item) for item in difference.changed]
             gone += [self._gone(position, path) for path in difference.gone]
         changed += self._read_and_apply(todo, progress)
         # Last, so that a file that was moved and keeps its id is there again before it is gone.
@@ -154,7 +154,7 @@ class Indexer:
     def look_at(self, root: int, paths: Iterable[str]) -> int:
         """Bring the index up to date with some paths of a root, which may be files, folders or gone."""
         scan = self._scan(root)
-        todo: list[tuple[int, Found]] = []
+        todo: list[Wanted] = []
         gone: list[FileChange] = []
         for path in sorted(set(paths)):
             known = self._keeper.writer.stamps(root, path)
@@ -165,9 +165,9 @@ class Indexer:
                 if scan.is_folder(path):
                     found += scan.walk(path)
             difference = compare(found, known, scan.unlisted)
-            todo += [(root, item) for item in difference.changed]
+            todo += [Wanted(root, item) for item in difference.changed]
             gone += [self._gone(root, item) for item in difference.gone]
-        unique = {FileKey(root=root, path=item.path): (root, item) for root, item in todo}
+        unique = {FileKey(root=one.root, path=one.found.path): one for one in todo}
         changed = self._read_and_apply(list(unique.values()), None)
         # What one of two overlapping paths did not find and the other did was made in between.
         lost = {change.key: change for change in gone if change.key not in unique}
@@ -181,9 +181,7 @@ class Indexer:
     def _scan(self, root: int) -> Scan:
         return Scan(Path(self._plan.roots[root].path), self._rules)
 
-    def _read_and_apply(
-        self, todo: Sequence[tuple[int, Found]], progress: Callable[[Progress], None] | None
-    ) -> int:
+    def _read_and_apply(self, todo: Sequence[Wanted], progress: Callable[[Progress], None] | None) -> int:
         changed = done = 0
         for batch in self._batches(todo):
             changed += self._apply([change for change in batch if change is not None])
@@ -192,12 +190,12 @@ class Indexer:
                 progress(Progress(done=done, total=len(todo)))
         return changed
 
-    def _batches(self, todo: Sequence[tuple[int, Found]]) -> Iterator[list[FileChange | None]]:
+    def _batches(self, todo: Sequence[Wanted]) -> Iterator[list[FileChange | None]]:
         """Read files, and hand them over as soon as there are many or some have waited."""
         batch: list[FileChange | None] = []
         begun = time.monotonic()
-        for root, found in todo:
-            batch.append(self._read(root, found))
+        for wanted, result in read_all(self._plan, todo):
+            batch.append(self._judge(wanted, result))
             if len(batch) >= BATCH_FILES or time.monotonic() - begun > BATCH_SECONDS:
                 yield batch
                 batch, begun = [], time.monotonic()
@@ -209,23 +207,14 @@ class Indexer:
 
     # --- files ----------------------------------------------------------------------------------
 
-    def _read(self, root: int, found: Found) -> FileChange | None:
-        """A file as it is now; None if what it is shall be decided later."""
-        key = FileKey(root=root, path=found.path)
-        if found.finding is not None:
-            broken = found.finding.severity is Severity.ERROR
-            verdict = Verdict.BROKEN if broken else Verdict.NOT_ARTICLE
-            return self._change(key, found.stamp, Reading(verdict=verdict, findings=(found.finding,)))
-        rules = self._plan.roots[root]
-        result = read_bytes(Path(rules.path), found.path, self._plan.max_file_size)
+    def _judge(self, wanted: Wanted, result: FileReading | None) -> FileChange | None:
+        """What a reading changes; None if that shall be decided later."""
+        key = FileKey(root=wanted.root, path=wanted.found.path)
         if result is None:
-            return self._gone(root, found.path)
-        if isinstance(result, Unreadable):
-            return self._change(key, found.stamp, Reading(verdict=Verdict.BROKEN, findings=(result.finding,)))
-        raw, stamp = result
-        mtime = datetime.fromtimestamp(stamp.mtime_ns // 1_000_000_000, UTC)
-        reading = read_article(raw, PurePosixPath(found.path), mtime, rules.reading)
-        return self._settled(key, stamp, reading)
+            return self._gone(key.root, key.path)
+        if result.is_found:
+            return self._change(key, result.stamp, result.reading)
+        return self._settled(key, result.stamp, result.reading)
 
     def _settled(self, key: FileKey, stamp: Stamp, reading: Reading) -> FileChange | None:
         """Judge a reading by the age of the file.

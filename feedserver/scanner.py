@@ -208,21 +208,46 @@ def _read_once(absolute: str, root: Path, max_file_size: int) -> tuple[bytes, St
     """One reading of a file; None if it changed meanwhile."""
     # Without O_NONBLOCK the opening of a FIFO would wait for a writer, maybe for ever.
     handle = os.open(absolute, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    with open(handle, "rb", closefd=True) as file:  # noqa: PTH123  an open descriptor
+    try:
         before = os.fstat(handle)
         if not stat.S_ISREG(before.st_mode):
             return Unreadable(_NOT_A_FILE)
         # After opening, because what is looked at before can be replaced by a link in between.
-        target = os.path.realpath(absolute, strict=True)
+        target = _target_of(handle, absolute)
+        if target is None:
+            return None
         if target != absolute and not _is_below(target, os.path.realpath(root)):
             return Unreadable(_OUTSIDE)
-        raw = file.read(max_file_size + 1)
+        raw = _read_up_to(handle, min(before.st_size, max_file_size) + 1)
         after, named = os.fstat(handle), os.lstat(target)
+    finally:
+        os.close(handle)
     if len(raw) > max_file_size:
         return Unreadable(_too_large(after.st_size, max_file_size))
     stamp = _stamp_of(before)
     is_settled = stamp == _stamp_of(after) == _stamp_of(named) and len(raw) == stamp.size
     return (raw, stamp) if is_settled else None
+
+
+def _target_of(handle: int, absolute: str) -> str | None:
+    """The path of an open file, None if another one has taken its place.
+
+    Linux tells it in a tenth of the time that looking at each folder takes.
+    """
+    try:
+        target = os.readlink(f"/proc/self/fd/{handle}")  # noqa: PTH115  as above
+    except OSError:
+        return os.path.realpath(absolute, strict=True)
+    is_replaced = target.endswith(" (deleted)") and not os.path.lexists(target)
+    return None if is_replaced else target
+
+
+def _read_up_to(handle: int, size: int) -> bytes:
+    """The first bytes of a file; a single read is cut short by signals only."""
+    raw = os.read(handle, size)
+    while len(raw) < size and (more := os.read(handle, size - len(raw))):
+        raw += more
+    return raw
 
 
 class Difference(NamedTuple):
@@ -269,7 +294,9 @@ def _too_large(size: int, limit: int) -> Finding:
     return _error("too-large", f"is larger ({size:,} bytes) than scan.max_file_size ({limit:,} bytes)")
 
 
-_NOT_A_FILE = _error("not-a-file", "is not a regular file (a pipe, socket or device), so it is not opened")
+_NOT_A_FILE = _error(
+    "not-a-file", "is not a regular file (a folder, pipe, socket or device), so it is not read"
+)
 _OUTSIDE = _error("symlink-outside", "is a symbolic link that leads out of the folder of articles")
 _FOLDER = Finding(
     severity=Severity.WARNING,

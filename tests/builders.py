@@ -172,6 +172,7 @@ class Contents(NamedTuple):
     entries: dict[str, tuple[Any, ...]]
     facets: dict[str, tuple[Any, ...]]
     members: set[tuple[Any, ...]]
+    months: set[tuple[Any, ...]]
     findings: dict[tuple[int, str], Any]
 
 
@@ -181,7 +182,7 @@ def contents(state_dir: Path) -> Contents:
     assert build is not None
     engine = builds.open_engine(build)
     file, entry, facet, member = schema.file, schema.entry, schema.facet, schema.membership
-    candidate = schema.candidate
+    candidate, month = schema.candidate, schema.month
     try:
         with engine.connect() as connection, transaction(connection):
             shown = connection.execute(
@@ -194,6 +195,12 @@ def contents(state_dir: Path) -> Contents:
                 select(facet.c.kind, facet.c.slug, member.c.published, member.c.article_id, member.c.updated)
                 .select_from(member)
                 .join(facet, facet.c.id == member.c.facet_id)
+            ).all()
+            months = connection.execute(
+                select(facet.c.kind, facet.c.slug, month.c.month, month.c.entries)
+                .select_from(month)
+                .join(facet, facet.c.id == month.c.facet_id)
+                .where(month.c.entries != 0)
             ).all()
             files = connection.execute(select(file)).all()
     finally:
@@ -212,6 +219,7 @@ def contents(state_dir: Path) -> Contents:
             for row in listings
         },
         members={tuple(row) for row in members},
+        months={tuple(row) for row in months},
         findings={(row.root, row.path): (row.verdict, row.findings) for row in files},
     )  # fmt: skip
 

@@ -232,6 +232,7 @@ class Folders(RuleBasedStateMachine):
         assert shown.entries == rebuilt.entries
         assert shown.facets == rebuilt.facets
         assert shown.members == rebuilt.members
+        assert shown.months == rebuilt.months
         assert shown.findings == rebuilt.findings
         assert remembered == remembered_then
 

@@ -251,7 +251,7 @@ def test_what_cannot_be_read_says_why(root: Path, tmp_path: Path) -> None:
     assert read(root, "dangling.md") is None
     assert read(root, "large.md") == "too-large"
     assert read(root, "pipe.md") == "not-a-file"
-    assert read(root, "folder.md") == "unreadable"
+    assert read(root, "folder.md") == "not-a-file"
     assert read(root, "loop.md") == "unreadable"
     assert read(root, "socket.md") == "unreadable"
 

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, bindparam, delete, func, select, update
 from sqlalchemy.dialects.sqlite import insert
 
 from feedserver.index import schema
-from feedserver.index.builds import PIECE, in_pieces
+from feedserver.index.builds import PIECE, in_pieces, write_rows
 from feedserver.index.decisions import Candidate, KnownArticle, Usable, choose_winner, next_due
 from feedserver.model import Article, Reading, Verdict
 
@@ -49,7 +49,7 @@ def store_candidates(
         connection.execute(delete(table).where(table.c.file_id.in_(piece)))
     rows = [_row(one, one.reading.article, now) for one in usable if one.reading.article is not None]
     if rows:
-        connection.execute(insert(table), rows)
+        write_rows(connection, insert(table), rows)
     return {*obsolete.values(), *(row["article_id"] for row in rows)}
 
 

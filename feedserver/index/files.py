@@ -13,7 +13,7 @@ from sqlalchemy import Connection, delete, select
 from sqlalchemy.dialects.sqlite import insert
 
 from feedserver.index import schema
-from feedserver.index.builds import in_pieces
+from feedserver.index.builds import in_pieces, write_rows
 from feedserver.model import FileChange, FileKey, Stamp
 
 
@@ -52,7 +52,8 @@ def store_files(connection: Connection, changes: Sequence[FileChange]) -> dict[F
         if change.stamp is not None and change.reading is not None
     ]
     if rows:
-        connection.execute(
+        write_rows(
+            connection,
             statement.on_conflict_do_update(
                 index_elements=["root", "path"],
                 set_={name: statement.excluded[name] for name in columns},

@@ -82,6 +82,7 @@ class BuildKeeper:
         appeared = 0
         if not self.is_serving():
             appeared = self.writer.publish_staged(now)
+            builds.write_out(self._connection)
             builds.publish_build(self._state_dir, self._build)
         builds.remove_other_builds(self._state_dir, keep=self._build)
         return appeared
@@ -133,6 +134,7 @@ class BuildKeeper:
 
     def _begin(self, now: int) -> None:
         self._use(builds.new_build(self._state_dir))
+        builds.trust_the_system(self._connection)
         try:
             self.writer.create(self._facts, now)
         except DBAPIError:

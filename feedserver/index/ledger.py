@@ -16,7 +16,7 @@ from sqlalchemy.dialects.sqlite import insert
 
 from feedserver.archives import month_of
 from feedserver.index import schema
-from feedserver.index.builds import in_pieces
+from feedserver.index.builds import in_pieces, write_rows
 from feedserver.model import Kind, ListingKey, Value
 
 VERSION_BITS = 128
@@ -127,7 +127,8 @@ class Ledger:
                 ],
             )
         if self._joined:
-            self._connection.execute(
+            write_rows(
+                self._connection,
                 insert(table),
                 [
                     {
@@ -150,7 +151,8 @@ class Ledger:
         ]
         if changes:
             statement = insert(table)
-            self._connection.execute(
+            write_rows(
+                self._connection,
                 statement.on_conflict_do_update(
                     index_elements=["facet_id", "month"],
                     set_={"entries": table.c.entries + statement.excluded.entries},
@@ -169,7 +171,8 @@ class Ledger:
         ]
         if changes:
             statement = insert(table)
-            self._connection.execute(
+            write_rows(
+                self._connection,
                 statement.on_conflict_do_update(
                     index_elements=["facet_id", "text"],
                     set_={"count": table.c.count + statement.excluded["count"]},
@@ -266,7 +269,8 @@ def create_facets(
 ) -> None:
     """Create empty facets, with title and the time since when they are quiet."""
     if listings:
-        connection.execute(
+        write_rows(
+            connection,
             insert(schema.facet),
             [
                 {

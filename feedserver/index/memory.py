@@ -22,7 +22,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from feedserver.errors import StateError
 from feedserver.index import builds, schema
-from feedserver.index.builds import in_pieces, transaction
+from feedserver.index.builds import in_pieces, transaction, write_rows
 from feedserver.index.decisions import KnownArticle
 from feedserver.model import Kind, ListingKey, Reading
 from feedserver.representation import last_modified_after
@@ -147,7 +147,8 @@ class Memory:
             for key, known in articles.items()
         ]
         with transaction(self.connection, write=True):
-            self.connection.execute(
+            write_rows(
+                self.connection,
                 statement.on_conflict_do_update(
                     index_elements=["article_id"], set_={name: statement.excluded[name] for name in columns}
                 ),
@@ -178,7 +179,8 @@ class Memory:
                 [{"gone": path} for path in gone],
             )
             if keep:
-                self.connection.execute(
+                write_rows(
+                    self.connection,
                     insert(table),
                     [
                         {"order_path": path, "reading": msgspec.json.encode(reading), "mtime": mtime}
@@ -204,7 +206,8 @@ class Memory:
             for key, (title, since) in listings.items()
         ]
         with transaction(self.connection, write=True):
-            self.connection.execute(
+            write_rows(
+                self.connection,
                 statement.on_conflict_do_update(
                     index_elements=["kind", "slug"],
                     set_={name: statement.excluded[name] for name in ("title", "since")},

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, bindparam, delete, select, update
 from sqlalchemy.dialects.sqlite import insert
 
 from feedserver.index import schema
-from feedserver.index.builds import in_pieces
+from feedserver.index.builds import in_pieces, write_rows
 from feedserver.index.decisions import Usable
 from feedserver.index.ledger import create_facets, facet_rows
 from feedserver.model import Kind, ListingKey, Taxonomy, TaxonomyKind
@@ -66,7 +66,7 @@ def store_taxonomies(
     for piece in in_pieces(obsolete):
         connection.execute(delete(table).where(table.c.file_id.in_(piece)))
     if fresh:
-        connection.execute(insert(table), fresh)
+        write_rows(connection, insert(table), fresh)
     payloads = [*(before[file_id].payload for file_id in obsolete), *(row["payload"] for row in fresh)]
     touched = {key for payload in payloads for key in described_listings(_decoded(payload))}
     return _describe(connection, touched, sequence=sequence, now=now) if touched else {}

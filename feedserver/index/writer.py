@@ -20,7 +20,7 @@ from sqlalchemy.dialects.sqlite import insert
 from feedserver.archives import month_bounds, month_of
 from feedserver.articles.digests import visible_digest
 from feedserver.index import candidates, schema
-from feedserver.index.builds import in_pieces, transaction
+from feedserver.index.builds import in_pieces, transaction, write_rows
 from feedserver.index.decisions import Candidate, KnownArticle, Usable, decide_updated, listings_of
 from feedserver.index.files import file_ids, remove_files, store_files, stored_stamps
 from feedserver.index.ledger import Ledger, LiveEntry, create_facets
@@ -79,7 +79,8 @@ class IndexWriter:
 
     def _remember(self, facts: Mapping[str, str]) -> None:
         statement = insert(schema.meta)
-        self._connection.execute(
+        write_rows(
+            self._connection,
             statement.on_conflict_do_update(
                 index_elements=["key"], set_={"value": statement.excluded["value"]}
             ),
@@ -304,7 +305,7 @@ class IndexWriter:
             for entry in (new[key] for key in changed if key in new)
         ]
         if rows:
-            self._connection.execute(insert(schema.entry), rows)
+            write_rows(self._connection, insert(schema.entry), rows)
 
 
 def _mtime_of(change: FileChange) -> int:
