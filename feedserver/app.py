@@ -26,7 +26,7 @@ from feedserver.channels import SiteFacts
 from feedserver.errors import StateError
 from feedserver.index.memory import Memory
 from feedserver.index.schema import INDEX_SCHEMA_VERSION
-from feedserver.model import Selection
+from feedserver.model import Branding, Selection
 from feedserver.plan import Claim, Plan, Root
 from feedserver.publisher import FeedLimits, Publisher
 from feedserver.settings import Settings
@@ -83,6 +83,7 @@ def make_publisher(settings: Settings) -> Publisher:
             id_authority=settings.id_authority,
             id_year=site.id_year,
             ttl=settings.http.max_age // 60,
+            branding=Branding(**settings.branding.model_dump()),
             selections=_selections(settings),
             retired=settings.retired,
         ),

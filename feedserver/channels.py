@@ -13,6 +13,7 @@ from feedserver.articles.identity import listing_id
 from feedserver.index.reader import FacetState, Selected, SelectedEntry
 from feedserver.model import (
     Article,
+    Branding,
     Category,
     Channel,
     Entry,
@@ -47,6 +48,7 @@ class SiteFacts(Value, frozen=True):
     id_authority: str
     id_year: int
     ttl: int
+    branding: Branding = Branding()
     selections: tuple[Selection, ...] = ()
     retired: tuple[str, ...] = ()
 
@@ -119,6 +121,7 @@ def make_feed(selected: Selected, site: SiteFacts, part: Part | None = None) -> 
         ttl=site.ttl,
         generator=GENERATOR,
         generator_version=__version__,
+        branding=site.branding,
         **_place_in_history(selected, part),
     )
     return Feed(channel=channel, entries=entries)

@@ -311,6 +311,19 @@ class Entry(Value, frozen=True):
     categories: tuple[Category, ...] = ()
 
 
+class Branding(Value, frozen=True):
+    """How aggregators are asked to show a feed; what is empty is left to them.
+
+    URLs are absolute, `icon` and `logo` of SVG files; `accent_color` is six hexadecimal digits.
+    """
+
+    cover: str = ""
+    icon: str = ""
+    logo: str = ""
+    accent_color: str = ""
+    related_cards: bool = False
+
+
 class Channel(Value, frozen=True):
     """What a feed says of itself. URLs are absolute; `ttl` is in minutes.
 
@@ -333,6 +346,7 @@ class Channel(Value, frozen=True):
     generator: str = "feedserver"
     generator_version: str = ""
     generator_url: str = ""
+    branding: Branding = Branding()
 
     part: str = ""
     previous_part: str = ""

@@ -184,8 +184,8 @@ class Publisher:
         if current.etag in known:
             return None
         now = self._snapshot(document, current.etag)
-        befores = [self._snapshot(document, etag) for etag in known]
-        before = next((one for one in befores if one is not None), None)
+        earlier = [self._snapshot(document, etag) for etag in known]
+        before = next((one for one in earlier if one is not None), None)
         if now is None or before is None:
             return None
         change = change_between(before, now)

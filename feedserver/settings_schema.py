@@ -274,6 +274,20 @@ class Feeds(Section):
         return value
 
 
+class Branding(Section):
+    """How aggregators are asked to show the feeds."""
+
+    cover: Link = ""
+    icon: Link = ""
+    logo: Link = ""
+    accent_color: Annotated[
+        str,
+        _matching(re.compile("|#?[0-9a-fA-F]{6}"), "must be six hexadecimal digits"),
+        AfterValidator(lambda color: color.removeprefix("#").lower()),
+    ] = ""
+    related_cards: StrictBool = False
+
+
 class Http(Section):
     """How long clients and proxies may keep what they got."""
 
@@ -329,6 +343,7 @@ class Settings(Section):
     scan: Scan = Scan()
     dates: Dates = Dates()
     feeds: Feeds = Feeds()
+    branding: Branding = Branding()
     http: Http = Http()
     cache: Cache = Cache()
     state: State = State()

@@ -283,6 +283,19 @@ def test_character_references_are_decoded_once_and_tags_stay_text() -> None:
     assert got.article.title == "It\u2019s &amp; <b>"
 
 
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("https://a.example/?a=1&copy=2&timestamp=3", "https://a.example/?a=1&copy=2&timestamp=3"),
+        ("&notaname; &not; &hellip;", "&notaname; \u00ac \u2026"),
+        ("&#x1F41D;&#128029;", "\U0001f41d\U0001f41d"),
+        (f"&#{'9' * 5000};", f"&#{'9' * 5000};"),
+    ],
+)
+def test_what_is_no_whole_character_reference_stays(written: str, meant: str) -> None:
+    assert article(f'excerpt: "{written}"').excerpt == meant
+
+
 def test_an_excerpt_keeps_its_lines() -> None:
     assert article('excerpt: " a\\u00a0 b \\r\\n\\r\\n\\r\\n\\n c\\x07"').excerpt == "a b\n\nc"
 

@@ -31,6 +31,39 @@ def test_the_excerpt_stands_in_for_a_missing_body() -> None:
     assert "<p>1 &lt; 2</p>" in content_of(excerpt="1 < 2")
 
 
+def test_blank_lines_of_an_excerpt_part_paragraphs_and_line_ends_break_lines() -> None:
+    content = content_of(excerpt="One,\ntwo & three.\n\nFour.\n\n\nFive.")
+    assert content.startswith("<p>One,<br>\ntwo &amp; three.</p>\n<p>Four.</p>\n<p>Five.</p>\n")
+
+
+@pytest.mark.parametrize(
+    ("before", "address", "after"),
+    [
+        ("See ", "https://a.example/b?c=1&d=2#e", "."),
+        ("(at ", "https://a.example/b_(c)", "), too"),
+        ("", "http://a.example:8080", "; \u201ctwo"),
+        ("two:\n", "https://a.example/", "\nlines"),
+        ("\u201c", "https://a.example/it's", "\u201d"),
+        ("", "https://a.example", ""),
+    ],
+)
+def test_an_address_in_an_excerpt_is_a_link_without_the_punctuation_around_it(
+    before: str, address: str, after: str
+) -> None:
+    root = html.fragment_fromstring(content_of(excerpt=before + address + after), create_parent=True)
+    paragraph = next(root.iter("p"))
+    assert [link.get("href") for link in paragraph.iter("a")] == [address]
+    assert [link.text for link in paragraph.iter("a")] == [address]
+    assert paragraph.text_content() == before + address + after
+
+
+@pytest.mark.parametrize(
+    "text", ["https://", "http://\u2026", "https://a.example/\u00fcber", "ftp://a.example/", "a.example"]
+)
+def test_what_is_no_whole_address_of_the_web_is_no_link(text: str) -> None:
+    assert f"<p>{text}</p>" in content_of(excerpt=text)
+
+
 def test_a_body_is_taken_as_it_is_and_the_excerpt_not_repeated() -> None:
     content = content_of(excerpt="Short", body_html="<p>Long &amp; <em>sweet</em></p>")
     assert "<p>Long &amp; <em>sweet</em></p>" in content
@@ -46,6 +79,31 @@ def test_the_first_image_leads_and_is_linked_to_the_article() -> None:
         ' width="3" height="2"></a></p>\n<p>x</p>'
     )
     assert "2.png" not in content
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "shown"),
+    [
+        (2255, 1382, ' width="640" height="392"'),
+        (1080, 1920, ' width="360" height="640"'),
+        (640, 640, ' width="640" height="640"'),
+        (3, 9000, ' width="1" height="640"'),
+        (1600, None, ' width="640"'),
+        (None, 20, ' height="20"'),
+        (None, None, ""),
+    ],
+)
+def test_a_lead_image_is_no_larger_than_a_column_and_keeps_its_proportions(
+    width: int | None, height: int | None, shown: str
+) -> None:
+    content = content_of(images=(Image(url=PIXEL.url, width=width, height=height, title="x"),))
+    assert f'alt="x"{shown}></a></p>' in content
+
+
+def test_a_lead_image_says_who_it_is_by() -> None:
+    assert "</a><br><small>R. &amp; S.</small></p>" in content_of(
+        images=(Image(url=PIXEL.url, credit="R. & S."),)
+    )
 
 
 def test_an_image_without_a_title_is_described_by_the_title_of_the_article() -> None:
@@ -83,11 +141,25 @@ def test_the_length_of_a_course_is_shown_without_a_video() -> None:
     assert "<p>Length: 44 min</p>" in content_of(duration=2640)
 
 
-def test_actions_are_links_named_by_their_title_or_else_their_address() -> None:
-    actions = (Action(url="https://a.example/1", title="A & B"), Action(url="https://a.example/2"))
-    content = content_of(actions=actions)
-    assert '<p><a href="https://a.example/1">A &amp; B</a></p>' in content
-    assert '<p><a href="https://a.example/2">https://a.example/2</a></p>' in content
+@pytest.mark.parametrize(
+    ("action", "link"),
+    [
+        (
+            Action(url="https://a.example/1", title="A & B"),
+            '<p><a href="https://a.example/1">A &amp; B</a></p>',
+        ),
+        (
+            Action(url="https://a.example/x/2.pdf?a=/b"),
+            '<p><a href="https://a.example/x/2.pdf?a=/b">2.pdf</a></p>',
+        ),
+        (
+            Action(url="https://a.example/?2"),
+            '<p><a href="https://a.example/?2">https://a.example/?2</a></p>',
+        ),
+    ],
+)
+def test_actions_are_links_named_by_title_or_file_or_address(action: Action, link: str) -> None:
+    assert link in content_of(actions=(action,))
 
 
 def test_related_articles_are_listed_with_provider_and_day() -> None:
@@ -116,7 +188,7 @@ def test_the_content_has_no_frames_scripts_or_styles_of_its_own() -> None:
 TEXT = st.text(st.characters(exclude_categories=["Cc", "Cs"], exclude_characters="\ufffe\uffff"), min_size=1)
 
 
-@given(excerpt=TEXT, alt=TEXT, action=TEXT, related=TEXT)
+@given(excerpt=TEXT.filter(str.strip), alt=TEXT, action=TEXT, related=TEXT)
 def test_any_text_reads_back_as_written(excerpt: str, alt: str, action: str, related: str) -> None:
     article: Article = an_article(
         excerpt=excerpt,

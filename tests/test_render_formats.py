@@ -130,7 +130,7 @@ def test_the_guid_of_an_rss_item_is_no_address() -> None:
 def test_the_excerpt_of_rss_is_escaped_as_html_once() -> None:
     feed = a_feed(an_entry(an_article(excerpt="AT&T <b>")))
     assert b"<description>AT&amp;amp;T &amp;lt;b&amp;gt;</description>" in render(feed, Format.RSS)
-    assert b"<summary>AT&amp;T &lt;b&gt;</summary>" in render(feed, Format.ATOM)
+    assert b'<summary type="html">AT&amp;amp;T &amp;lt;b&amp;gt;</summary>' in render(feed, Format.ATOM)
     assert as_json(feed)["items"][0]["summary"] == "AT&T <b>"
 
 
@@ -166,6 +166,43 @@ def test_a_republished_article_without_authors_is_by_its_provider_and_not_by_us(
     feed = a_feed(entry, author="The desk")
     assert as_json(feed)["items"][0]["authors"] == [{"name": "The Gazette & Mail"}]
     assert parsed(feed, Format.ATOM).entries[0].source.author == "The Gazette & Mail"
+    for fmt in XML_FORMATS:
+        assert parsed(feed, fmt).entries[0].authors == [{"name": "The Gazette & Mail"}]
+
+
+@pytest.mark.parametrize("fmt", XML_FORMATS)
+def test_the_title_of_a_picture_is_not_taken_for_the_title_of_the_article(fmt: Format) -> None:
+    """feedparser does so with `media:title` in RSS, and mail from rss2email has it as its subject."""
+    article = an_article(title="Bees", images=(Image(url="https://a.example/1.png", title="A hive"),))
+    (entry,) = parsed(a_feed(an_entry(article, source=GAZETTE_FEED)), fmt).entries
+    assert (entry.title, entry.title_detail.value) == ("Bees", "Bees")
+
+
+@pytest.mark.parametrize(
+    ("media_types", "chosen"),
+    [
+        (["application/pdf", "audio/mpeg", "video/mp4"], 1),
+        (["application/pdf", "", "video/mp4"], 2),
+        (["", "application/pdf", "application/zip"], 1),
+    ],
+)
+def test_the_one_file_that_rss_has_room_for_is_what_can_be_played(
+    media_types: list[str], chosen: int
+) -> None:
+    """newsboat knows no other enclosures."""
+    actions = tuple(
+        Action(url=f"https://a.example/{number}", media_type=media_type)
+        for number, media_type in enumerate(media_types)
+    )
+    (entry,) = parsed(a_feed(an_entry(an_article(actions=actions))), Format.RSS).entries
+    assert [enclosure.href for enclosure in entry.enclosures] == [f"https://a.example/{chosen}"]
+
+
+def test_lines_of_an_excerpt_stay_lines() -> None:
+    feed = a_feed(an_entry(an_article(excerpt="One\n\ntwo & three")))
+    for fmt in XML_FORMATS:
+        assert parsed(feed, fmt).entries[0].summary == "One<br />\n<br />\ntwo &amp; three"
+    assert as_json(feed)["items"][0]["summary"] == "One\n\ntwo & three"
 
 
 def test_a_source_without_provider_and_icon_is_its_title_and_links() -> None:

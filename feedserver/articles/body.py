@@ -69,6 +69,7 @@ _LIFTED_ATTRIBUTES = {
 }
 # Removed with their content, which is no text of the article.
 _WITHOUT_CONTENT = {
+    "button",
     "head",
     "math",
     "noframes",
@@ -117,7 +118,7 @@ def render_body(text: str, *, is_html: bool, base_url: str = "") -> str:
     )
     if settled != lifted:
         settled = _sanitised(settled, _TAGS, _ATTRIBUTES, base_url)
-    return without_controls(settled).strip()
+    return without_controls(settled).replace("<p></p>", "").strip()
 
 
 def digest_of(text: str) -> str:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import html
 import re
 from urllib.parse import parse_qs, urlsplit
 
+from feedserver.articles.text import decoded
 from feedserver.articles.urls import absolute_url
 from feedserver.model import Video
 
@@ -34,7 +34,7 @@ def find_video(markup: str) -> Video | None:
 def tag_attributes(markup: str) -> dict[str, str]:
     """The attributes inside a tag, names in lower case, character references decoded."""
     return {
-        match[1].lower(): html.unescape(match[2] or match[3] or match[4] or "")
+        match[1].lower(): decoded(match[2] or match[3] or match[4] or "")
         for match in _ATTRIBUTE.finditer(markup)
     }
 

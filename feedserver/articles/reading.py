@@ -24,7 +24,7 @@ from feedserver.model import Finding, Reading, Severity, Verdict
 __all__ = ["PARSER_VERSION", "ReadingRules", "read_article"]
 
 # Raised whenever the same file is read to other values than before; the index is then built anew.
-PARSER_VERSION = 1
+PARSER_VERSION = 2
 
 _MAX_FINDINGS = 20  # per file: a file of repeated keys must not flood the report
 _SEVERITIES = list(Severity)  # worst first

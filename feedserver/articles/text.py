@@ -1,7 +1,7 @@
 """Plain text: what a field of text means once it is read.
 
-Character references are decoded once, characters that XML and readers refuse are dropped, the rest is
-NFC. No markup is interpreted: `<b>` stays text.
+Character references that end with a semicolon are decoded once, characters that XML and readers refuse
+are dropped, the rest is NFC. No markup is interpreted: `<b>` stays text.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import html
 import re
 import unicodedata
+from html.entities import html5
 
 # C0 and C1 without tab, line feed, carriage return and NEL; lone surrogates; non-characters.
 _UNWANTED = re.compile(
@@ -16,6 +17,8 @@ _UNWANTED = re.compile(
     + "".join(f"{chr(plane + 0xFFFE)}{chr(plane + 0xFFFF)}" for plane in range(0x10000, 0x110000, 0x10000))
     + "]"
 )
+# With its semicolon: `?a=1&copy=2` in an address is no copyright sign. Larger numbers are no characters.
+_REFERENCE = re.compile("&(#[0-9]{1,8};|#[xX][0-9a-fA-F]{1,8};|[A-Za-z][A-Za-z0-9]{1,31};)")
 _BLANK_LINES = re.compile(r"\n{3,}")
 _QUOTED_LENGTH = 60
 
@@ -39,13 +42,21 @@ def several_lines(text: str) -> str:
     return _BLANK_LINES.sub("\n\n", "\n".join(lines)).strip()
 
 
+def decoded(text: str) -> str:
+    """The text with its character references decoded, once."""
+    return _REFERENCE.sub(_character, text) if "&" in text else text
+
+
 def quoted(text: str) -> str:
     """A value as messages show it: cut to 60 characters, control characters escaped."""
     return repr(text if len(text) <= _QUOTED_LENGTH else text[: _QUOTED_LENGTH - 1] + "…")
 
 
 def _plain(text: str) -> str:
-    if "&" in text:
-        text = html.unescape(text)
-    text = without_controls(text)
+    text = without_controls(decoded(text))
     return text if text.isascii() else unicodedata.normalize("NFC", text)
+
+
+def _character(reference: re.Match[str]) -> str:
+    name = reference[1]
+    return html.unescape(reference[0]) if name[0] == "#" else html5.get(name, reference[0])

@@ -21,7 +21,7 @@ from feedserver.render.rss import render_rss
 __all__ = ["MEDIA_TYPES", "RENDERER_VERSION", "render"]
 
 # Part of every cache key: raise the first number when the output of this package may change.
-RENDERER_VERSION = "-".join(("1", *(f"{name}{version(name)}" for name in ("feedgen", "lxml", "msgspec"))))
+RENDERER_VERSION = "-".join(("2", *(f"{name}{version(name)}" for name in ("feedgen", "lxml", "msgspec"))))
 
 _RENDERERS: Mapping[Format, Callable[[Feed], bytes]] = MappingProxyType(
     {Format.RSS: render_rss, Format.ATOM: render_atom, Format.JSON: render_json}

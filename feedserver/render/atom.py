@@ -19,9 +19,18 @@ from lxml.etree import SubElement
 from lxml.etree import _Element as Element
 
 from feedserver.model import Article, Channel, Entry, Feed, Format, Person, Source
-from feedserver.render.content import content_html
-from feedserver.render.feedgen_support import MEDIA, XML, append_history, append_media, history_namespaces
+from feedserver.render.content import content_html, lines_html
+from feedserver.render.feedgen_support import (
+    MEDIA,
+    XML,
+    append_branding,
+    append_history,
+    append_media,
+    branding_namespaces,
+    history_namespaces,
+)
 from feedserver.render.media_types import MEDIA_TYPES
+from feedserver.render.people import authors_of
 from feedserver.render.text import legible, rfc3339, title_or_url
 
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+")  # RFC 4287 section 3.2.3 asks for an address
@@ -62,10 +71,11 @@ def _entry(entry: Entry, channel: Channel) -> FeedEntry:
     element.id(article.id)
     element.title(title_or_url(article.title, article.url))
     element.updated(entry.updated)
-    element.author([_person(author) for author in article.authors])
+    element.author([_person(author) for author in authors_of(entry)])
     element.content(content_html(entry), type="html")
     if article.excerpt.strip():
-        element.summary(article.excerpt)
+        # As HTML: rss2email sends a summary of plain text instead of the content.
+        element.summary(lines_html(article.excerpt), type="html")
     element.category([{"term": c.term, "label": c.label, "scheme": c.scheme} for c in entry.categories])
     return element
 
@@ -103,11 +113,12 @@ class _FeedExtension:
     channel: Channel
 
     def extend_ns(self) -> dict[str, str]:
-        return {"media": MEDIA} | history_namespaces(self.channel)
+        return {"media": MEDIA} | history_namespaces(self.channel) | branding_namespaces(self.channel)
 
     def extend_atom(self, feed: Element) -> None:
         _set_updated(feed, rfc3339(self.channel.updated))
         append_history(feed, self.channel, Format.ATOM, "link")
+        append_branding(feed, self.channel.branding)
         feed[-1].tail = "\n"
 
 

@@ -8,12 +8,26 @@ the readers of Atom count on a content.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import UTC
 from html import escape
+from urllib.parse import urlsplit
 
-from feedserver.model import Article, Entry, Image, Related, Video
+from feedserver.model import Action, Article, Entry, Image, Related, Video
 from feedserver.render.text import title_or_url
+
+# Pixels. Mail and plain pages show a picture as large as it says; most readers' columns are narrower.
+_LARGEST_PICTURE = 640
+
+# The sentence around an address goes on after it: its last character is no punctuation, and a closing
+# bracket belongs to it only after an opening one.
+_INSIDE = r"""\([^\s<>"()]*\)|[^\s<>"()]"""
+_AT_THE_END = r"""\([^\s<>"()]*\)|[^\s<>"().,:;!?'\u2019\u201d\u00bb\u2026]"""
+_ADDRESS = re.compile(
+    r"https?://[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?(?::[0-9]+)?"
+    rf"(?:[/?#](?:(?:{_INSIDE})*(?:{_AT_THE_END}))?)?"
+)
 
 
 def content_html(entry: Entry) -> str:
@@ -21,8 +35,13 @@ def content_html(entry: Entry) -> str:
     return "\n".join(_blocks(entry.article))
 
 
+def lines_html(text: str) -> str:
+    """Plain text as HTML that keeps its line ends."""
+    return escape(text, quote=False).replace("\n", "<br>\n")
+
+
 def _blocks(article: Article) -> Iterator[str]:
-    body = article.body_html or (article.excerpt and f"<p>{escape(article.excerpt)}</p>")
+    body = article.body_html or _paragraphs(article.excerpt)
     # The sanitiser leaves quotes in attributes alone that need no escape there.
     if article.images and escape(article.images[0].url, quote=False) not in body:
         yield _lead_image(article, article.images[0])
@@ -33,19 +52,47 @@ def _blocks(article: Article) -> Iterator[str]:
     elif article.duration:
         yield f"<p>Length: {_in_words(article.duration)}</p>"
     for action in article.actions:
-        yield f"<p>{_link(action.url, action.title or action.url)}</p>"
+        yield f"<p>{_link(action.url, action.title or _file_name(action))}</p>"
     if article.related:
         items = "".join(f"<li>{_related(related)}</li>" for related in article.related)
         yield f"<h3>Related</h3><ul>{items}</ul>"
     yield f"<p>Source: {_link(article.url, _source_name(article))}</p>"
 
 
+def _paragraphs(text: str) -> str:
+    """Plain text as paragraphs, which blank lines part; addresses of the web in it are links."""
+    parts = (part.strip("\n") for part in text.split("\n\n"))
+    return "\n".join(f"<p>{_linked(part)}</p>" for part in parts if part.strip())
+
+
+def _linked(text: str) -> str:
+    html, end = [], 0
+    for address in _ADDRESS.finditer(text):
+        if address[0].isascii():  # what is not would have to be converted (RSS profile section 3.4)
+            html += [lines_html(text[end : address.start()]), _link(address[0], address[0])]
+            end = address.end()
+    return "".join([*html, lines_html(text[end:])])
+
+
 def _lead_image(article: Article, image: Image) -> str:
-    size = "".join(
-        f' {name}="{pixels}"' for name, pixels in (("width", image.width), ("height", image.height)) if pixels
-    )
+    """The picture, linked to the article, no larger than a column; below it, who it is by."""
     alt = escape(image.title or title_or_url(article.title, article.url))
-    return f'<p><a href="{escape(article.url)}"><img src="{escape(image.url)}" alt="{alt}"{size}></a></p>'
+    size = "".join(f' {name}="{pixels}"' for name, pixels in _shown_size(image))
+    picture = f'<a href="{escape(article.url)}"><img src="{escape(image.url)}" alt="{alt}"{size}></a>'
+    credit = f"<br><small>{escape(image.credit, quote=False)}</small>" if image.credit.strip() else ""
+    return f"<p>{picture}{credit}</p>"
+
+
+def _shown_size(image: Image) -> Iterator[tuple[str, int]]:
+    larger = max(image.width or 0, image.height or 0, _LARGEST_PICTURE)
+    for name, pixels in (("width", image.width), ("height", image.height)):
+        if pixels:
+            yield name, max(1, round(pixels * _LARGEST_PICTURE / larger))
+
+
+def _file_name(action: Action) -> str:
+    """The last part of the path of an address; where there is none, the address."""
+    return urlsplit(action.url).path.rpartition("/")[2] or action.url
 
 
 def _video(video: Video, duration: int | None) -> str:

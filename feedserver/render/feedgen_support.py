@@ -1,4 +1,4 @@
-"""What RSS and Atom share on top of feedgen 1.0.0: dates, names, history and Media RSS.
+"""What RSS and Atom share on top of feedgen 1.0.0: dates, names, history, branding and Media RSS.
 
 feedgen is extended through objects that it calls while it builds the tree (`register_extension`);
 it needs no base class for them, only the methods. Importing this module replaces feedgen's date
@@ -15,13 +15,14 @@ import feedgen.feed
 from lxml.etree import SubElement
 from lxml.etree import _Element as Element
 
-from feedserver.model import Article, Channel, Format, Image, Video
+from feedserver.model import Article, Branding, Channel, Format, Image, Video
 from feedserver.render.media_types import MEDIA_TYPES, picture_type
 
 ATOM = "http://www.w3.org/2005/Atom"
 DC = "http://purl.org/dc/elements/1.1/"
 HISTORY = "http://purl.org/syndication/history/1.0"
 MEDIA = "http://search.yahoo.com/mrss/"
+WEBFEEDS = "http://webfeeds.org/rss/1.0"
 XML = "http://www.w3.org/XML/1998/namespace"
 
 
@@ -63,11 +64,29 @@ def append_history(element: Element, channel: Channel, fmt: Format, link: str) -
             SubElement(element, link, rel=rel, type=MEDIA_TYPES[fmt], href=url)
 
 
+def branding_namespaces(channel: Channel) -> dict[str, str]:
+    """The namespace that only a feed with branding needs."""
+    return {"webfeeds": WEBFEEDS} if channel.branding != Branding() else {}
+
+
+def append_branding(element: Element, branding: Branding) -> None:
+    """Append how aggregators are asked to show a channel or feed; by default nothing."""
+    if branding.cover:
+        SubElement(element, f"{{{WEBFEEDS}}}cover", image=branding.cover)
+    texts = {"icon": branding.icon, "logo": branding.logo, "accentColor": branding.accent_color}
+    for name, text in texts.items():
+        if text:
+            SubElement(element, f"{{{WEBFEEDS}}}{name}").text = text
+    if branding.related_cards:
+        SubElement(element, f"{{{WEBFEEDS}}}related", layout="card", target="browser")
+
+
 def append_media(element: Element, article: Article) -> None:
     """Append the pictures and the video of an article to its item or entry, as Media RSS.
 
     Each is a `media:content` of its own: feedgen's extension would put them into a `media:group`,
-    which is for several forms of the same thing, and knows neither title, credit nor player.
+    which is for several forms of the same thing, and knows neither credit nor player. There is no
+    `media:title`: feedparser takes it for the title of the RSS item.
     """
     for image in article.images:
         _append_image(element, image)
@@ -79,8 +98,6 @@ def _append_image(element: Element, image: Image) -> None:
     size = _attributes(url=image.url, width=image.width, height=image.height)
     kind = _attributes(type=picture_type(image.url), medium="image")
     content = SubElement(element, f"{{{MEDIA}}}content", size | kind)
-    if image.title.strip():
-        SubElement(content, f"{{{MEDIA}}}title").text = image.title
     SubElement(content, f"{{{MEDIA}}}thumbnail", size)
     if image.credit.strip():
         SubElement(content, f"{{{MEDIA}}}credit").text = image.credit

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import msgspec
 
-from feedserver.model import Article, Channel, Entry, Feed, Format, Image, Person, Related
+from feedserver.model import Article, Channel, Entry, Feed, Format, Image, Related
 from feedserver.render.content import content_html
+from feedserver.render.people import authors_of
 from feedserver.render.text import legible, rfc3339, title_or_url
 
 _Object = dict[str, object]
@@ -61,20 +62,12 @@ def _item(entry: Entry) -> _Object:
         banner_image=banner,
         date_published=rfc3339(article.published),
         date_modified=rfc3339(entry.updated),
-        authors=[_present(name=author.name, url=author.url) for author in _authors(entry)],
+        authors=[_present(name=author.name, url=author.url) for author in authors_of(entry)],
         tags=[category.label for category in entry.categories],
         language=article.language,
         attachments=_attachments(article),
         _feedserver=_extension(entry),
     )
-
-
-def _authors(entry: Entry) -> tuple[Person, ...]:
-    """The authors; else the provider of a republished article, which is not by the feed's authors."""
-    article = entry.article
-    if article.authors or not (entry.source and article.provider):
-        return article.authors
-    return (Person(name=article.provider.name),)
 
 
 def _attachments(article: Article) -> list[_Object]:
