@@ -18,8 +18,9 @@ from feedserver.model import Value
 
 PART_ENTRIES = 100
 
-# Months are numbered: year * 12 + month - 1.
-_PART = re.compile(r"([0-9]{4})-(0[1-9]|1[0-2])\.([1-9][0-9]{0,6})")
+# Months are numbered: year * 12 + month - 1. Nothing is published in the first and the last year that
+# there are, of which not all months have bounds.
+_PART = re.compile(r"((?!0000|9999)[0-9]{4})-(0[1-9]|1[0-2])\.([1-9][0-9]{0,6})")
 
 
 class Part(Value, frozen=True, order=True):

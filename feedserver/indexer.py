@@ -307,6 +307,10 @@ class Indexer:
         return max(0.0, min([IDLE_SECONDS, until_rescan, *waits]))
 
     def _handle(self, paths: set[str]) -> None:
+        # The watcher follows links to folders: what happens in such a folder is told of a path through one.
+        folders = {os.path.dirname(path) for path in paths}  # noqa: PTH120  as in the scanner
+        real = {folder: os.path.realpath(folder) for folder in folders}
+        paths = {f"{real[folder]}/{name}" for folder, name in map(os.path.split, paths)}
         for position, root in enumerate(self._plan.roots):
             start = os.path.realpath(root.path) + os.sep
             below = [path.removeprefix(start) for path in paths if path.startswith(start)]

@@ -57,7 +57,18 @@ def test_a_part_is_named_by_its_month_and_number() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "2020-06", "2020-13.1", "2020-00.1", "2020-06.0", "2020-06.01", "x2020-06.1"]
+    "text",
+    [
+        "",
+        "2020-06",
+        "2020-13.1",
+        "2020-00.1",
+        "2020-06.0",
+        "2020-06.01",
+        "0000-05.1",
+        "9999-12.1",
+        "x2020-06.1",
+    ],
 )
 def test_what_names_no_part_is_none(text: str) -> None:
     assert parse_part(text) is None

@@ -525,6 +525,23 @@ def test_a_listing_of_the_settings_exists_before_its_first_article(tmp_path: Pat
     assert [client.get(f"{page}.{suffix}").data for suffix in FEED_TYPES] == [one.data for one in before]
 
 
+@pytest.mark.parametrize("path", ["/", "/topics", "/topics.json", "/topics.opml", "/all.opml"])
+def test_a_list_is_made_anew_when_a_listing_changes(tmp_path: Path, path: str) -> None:
+    articles = tmp_path / "articles"
+    write_story(articles, "one", topics=["Harbours"])
+    settings = settings_of(tmp_path / "state", articles)
+    index(settings)
+    client = quiet_app(settings).test_client()
+    before = client.get(path)
+    assert client.get(path, headers={"If-None-Match": before.headers["ETag"]}).status_code == 304
+    write_story(articles, "two", topics=["Lighthouses"])
+    index(settings)
+    after = client.get(path, headers={"If-None-Match": before.headers["ETag"]})
+    assert after.status_code == 200
+    assert b"Lighthouses" in after.data
+    assert b"Lighthouses" not in before.data
+
+
 def test_a_site_without_any_article_works(tmp_path: Path) -> None:
     (tmp_path / "articles").mkdir()
     settings = settings_of(tmp_path / "state", tmp_path / "articles")

@@ -739,6 +739,19 @@ def test_a_name_that_is_not_utf_8_does_not_end_the_watching(plan: Plan) -> None:
         wait_for(lambda: shown(plan) == {"B"})
 
 
+@pytest.mark.parametrize(("link", "target"), [("a/loop", ".."), ("twin", "a"), ("dot", ".")])
+def test_a_link_to_a_folder_does_not_keep_changes_from_being_seen(plan: Plan, link: str, target: str) -> None:
+    """The watcher follows links, and then tells of paths through them."""
+    folder = Path(plan.roots[0].path)
+    write_article(folder, "a/_news/first.md", title="Ants")
+    (folder / link).symlink_to(target)
+    plan = msgspec.structs.replace(plan, rescan_interval=600.0)
+    with running(plan):
+        wait_for(lambda: shown(plan) == {"Ants"})
+        write_article(folder, "a/_news/second.md", title="Bees")
+        wait_for(lambda: shown(plan) == {"Ants", "Bees"})
+
+
 def test_without_watching_rescans_find_what_changed(plan: Plan) -> None:
     plan = msgspec.structs.replace(plan, watch=False, rescan_interval=0.2)
     with running(plan) as scans:

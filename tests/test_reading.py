@@ -178,6 +178,19 @@ def test_a_key_of_visibility_hides(line: str) -> None:
     assert read(DATED + line) == Reading(verdict=Verdict.HIDDEN)
 
 
+@pytest.mark.parametrize(
+    "line", ["Draft: true", "DRAFT: yes", '" draft": true', "Published: no", "REMOVED: true"]
+)
+def test_a_key_of_visibility_hides_in_whatever_case_and_with_blanks_around_it(line: str) -> None:
+    assert read(DATED + line).verdict is Verdict.HIDDEN
+
+
+def test_the_date_of_publication_that_hugo_knows_counts_before_the_date() -> None:
+    reading = read(DATED + "publishDate: 2999-01-01")
+    assert reading.article is not None
+    assert reading.article.published.year == 2999
+
+
 @pytest.mark.parametrize("line", ["published: true", "draft: false", "removed: no", "deleted: 'off'"])
 def test_a_key_of_visibility_may_say_visible(line: str) -> None:
     assert read(DATED + line).verdict is Verdict.ARTICLE

@@ -24,7 +24,7 @@ from feedserver.model import Severity, Term
 NAMES: dict[str, tuple[str, ...]] = {
     "id": ("id", "guid"),
     "title": ("title", "name"),
-    "published": ("publishedDateTime", "date", "published_at"),
+    "published": ("publishedDateTime", "publishDate", "date", "published_at"),
     "updated": ("updatedDateTime", "lastmod", "updated", "last_modified_at"),
     "url": ("webUrl", "originalUrl", "link", "url", "external_url"),
     "amp_urls": ("ampWebUrl", "cdnAmpWebUrl"),
@@ -91,8 +91,8 @@ class Fields:
         return (entry for entry in entries if entry is not None and not entry.value.is_empty)
 
     def occurrences(self, key: str) -> Iterator[Entry]:
-        """Every occurrence of a key, empty and repeated ones too."""
-        return (entry for entry in self._entries if entry.key == key)
+        """Every occurrence of a key: empty and repeated ones too, in any case, with blanks around it."""
+        return (entry for entry in self._entries if entry.key.strip().casefold() == key)
 
     def find(self, field: str) -> Entry | None:
         """The entry that counts for a field."""

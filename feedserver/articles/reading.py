@@ -24,7 +24,7 @@ from feedserver.model import Finding, Reading, Severity, Verdict
 __all__ = ["PARSER_VERSION", "ReadingRules", "read_article"]
 
 # Raised whenever the same file is read to other values than before; the index is then built anew.
-PARSER_VERSION = 2
+PARSER_VERSION = 3
 
 _MAX_FINDINGS = 20  # per file: a file of repeated keys must not flood the report
 _SEVERITIES = list(Severity)  # worst first
@@ -56,6 +56,8 @@ def _judge(
     document: Document, path: PurePosixPath, mtime: datetime, rules: ReadingRules, notes: Notes
 ) -> Reading:
     fields = Fields(document.fields, rules, notes)
+    if document.is_whole and path.stem == "_index":
+        return _not_article("section-page", "the file is the page of a section, as Hugo has them")
     if document.is_whole and not _may_be_article(fields, path):
         return _not_article("not-an-article", "the file states neither title, date nor URL")
     if is_hidden(fields):
@@ -93,8 +95,6 @@ def _read_article(fields: Fields, document: Document, path: PurePosixPath, mtime
 
 
 def _may_be_article(fields: Fields, path: PurePosixPath) -> bool:
-    if path.stem == "_index":  # Hugo: the page of a section
-        return False
     stated = any(fields.find(field) is not None for field in ("title", "published", "url"))
     return stated or is_taxonomy(fields) or date_of_file_name(path, fields.rules) is not None
 

@@ -181,6 +181,11 @@ class IndexReader:
             rows = connection.execute(oldest).all()
         return Selected(state=state, entries=_selected(rows), months=months, open_month=open_month)
 
+    def revision(self) -> str:
+        """Another one after every commit that changed a listing. Raises IndexNotReadyError."""
+        sequence = self.facts().get("sequence", "")
+        return f"{self._build} {sequence}"
+
     def open_month(self) -> int:
         """The first month that has not ended, as `archives` numbers months. Raises IndexNotReadyError."""
         return int(self.facts().get("open_month", 0))

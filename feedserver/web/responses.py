@@ -151,17 +151,25 @@ def page_response(request: Request, html: str, *, cache_control: str, status: in
     """The answer with a page; one that is no success is not conditional."""
     body = html.encode()
     if status == 200:
-        representation = Representation(body, "text/html", digest(body))
-        response = document_response(
-            request, representation, cache_control=cache_control, now=datetime.now(UTC)
-        )
-    else:
-        response = Response(body, status, content_type="text/html; charset=utf-8")
-        response.headers["Cache-Control"] = cache_control
-        response.headers["X-Content-Type-Options"] = "nosniff"
-    response.headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
-    response.headers["Referrer-Policy"] = "strict-origin-when-cross-origin"
-    return response
+        page = Representation(body, "text/html", digest(body))
+        return page_document_response(request, page, cache_control=cache_control)
+    response = Response(body, status, content_type="text/html; charset=utf-8")
+    response.headers["Cache-Control"] = cache_control
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    return _guarded(response)
+
+
+def page_document_response(request: Request, page: Representation, *, cache_control: str) -> Response:
+    """The answer with a page that is at hand: 200 or 304."""
+    response = document_response(request, page, cache_control=cache_control, now=datetime.now(UTC))
+    return _guarded(response)
+
+
+def _guarded(page: Response) -> Response:
+    """Let a page load nothing but its own and pictures, and tell other sites only where it is from."""
+    page.headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
+    page.headers["Referrer-Policy"] = "strict-origin-when-cross-origin"
+    return page
 
 
 def redirect_response(url: str, status: int, cache_control: str) -> Response:

@@ -74,6 +74,7 @@ class Site:
         self._chrome = SiteChrome(
             title=site.title, description=site.description, language=site.language, base_url=site.base_url
         )
+        self._lists: dict[str, tuple[str, Representation]] = {}  # as many as there are paths of lists
         self._fixed: Mapping[str, Callable[[Request], Response]] = {
             "/": self._directory,
             "/all.opml": lambda asked: self._opml(asked, ()),
@@ -214,33 +215,54 @@ class Site:
             return None
         return self._publisher.delta(document, responses.named_etags(request))
 
-    def _list_document(self, body: bytes, media_type: str) -> Response:
+    # --- lists ----------------------------------------------------------------------------------
+
+    def _list_document(self, media_type: str, make: Callable[[], bytes]) -> Response:
         response = responses.document_response(
             request,
-            Representation(body, media_type, digest(body)),
+            self._kept(request.path, media_type, make),
             cache_control=self._rules.cache_policy.of_pages(),
             now=datetime.now(UTC),
         )
         return responses.open_to_all_origins(response)
 
+    def _list_page(self, make: Callable[[], str]) -> Response:
+        page = self._kept(request.path, "text/html", lambda: make().encode())
+        policy = self._rules.cache_policy.of_pages()
+        return responses.page_document_response(request, page, cache_control=policy)
+
+    def _kept(self, path: str, media_type: str, make: Callable[[], bytes]) -> Representation:
+        """A list as it is while the index is: with 10,000 topics one takes a second to make (measured)."""
+        revision = self._publisher.reader.revision()
+        kept = self._lists.get(path)
+        if kept is None or kept[0] != revision:
+            body = make()
+            kept = (revision, Representation(body, media_type, digest(body)))
+            self._lists[path] = kept
+        return kept[1]
+
     def _opml(self, _: Request, kinds: Sequence[Kind]) -> Response:
-        return self._list_document(directory.opml(self._publisher, kinds), directory.OPML_TYPE)
+        return self._list_document(directory.OPML_TYPE, lambda: directory.opml(self._publisher, kinds))
 
-    # --- pages ----------------------------------------------------------------------------------
-
-    def _directory(self, asked: Request) -> Response:
-        html = pages.directory_page(
-            self._chrome, directory.everything(self._publisher), directory.groups(self._publisher)
+    def _directory(self, _: Request) -> Response:
+        return self._list_page(
+            lambda: pages.directory_page(
+                self._chrome, directory.everything(self._publisher), directory.groups(self._publisher)
+            )
         )
-        return self._page_of(asked, html)
 
     def _list(self, wanted: ListTarget) -> Response:
         if wanted.suffix == "opml":
             return self._opml(request, (wanted.kind,))
         if wanted.suffix == "json":
-            return self._list_document(directory.as_json(self._publisher, wanted.kind), "application/json")
-        html = pages.group_page(self._chrome, directory.group(self._publisher, wanted.kind))
-        return self._page_of(request, html)
+            return self._list_document(
+                "application/json", lambda: directory.as_json(self._publisher, wanted.kind)
+            )
+        return self._list_page(
+            lambda: pages.group_page(self._chrome, directory.group(self._publisher, wanted.kind))
+        )
+
+    # --- pages ----------------------------------------------------------------------------------
 
     def _page(self, target: Target) -> Response:
         feed, summary = self._publisher.feed(target.key)

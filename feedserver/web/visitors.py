@@ -9,6 +9,7 @@ from __future__ import annotations
 import hmac
 import ipaddress
 import re
+from urllib.parse import parse_qs
 
 from flask import Request
 
@@ -45,7 +46,9 @@ def is_on_this_machine(asked: Request) -> bool:
 def has_token(asked: Request, token: str) -> bool:
     """Whether the request shows the token, as a bearer or as `?token=`; nobody shows an empty one."""
     bearer = asked.authorization.token if asked.authorization else None
-    shown = [one.encode() for one in (bearer, asked.args.get("token")) if one]
+    # Not by request.args, which fails for a query that is not UTF-8.
+    query = parse_qs(asked.query_string.decode("latin-1"), errors="surrogateescape").get("token", [])
+    shown = [one.encode("utf-8", "surrogateescape") for one in (bearer, *query) if one]
     return bool(token) and any(hmac.compare_digest(one, token.encode()) for one in shown)
 
 
