@@ -26,7 +26,14 @@ from feedserver import __version__
 from feedserver.archives import Part, subscription_entries
 from feedserver.cache import FeedCache
 from feedserver.channels import SiteFacts, make_feed, summarise
-from feedserver.deltas import Snapshot, change_between, decode_snapshot, encode_snapshot, take_snapshot
+from feedserver.deltas import (
+    Change,
+    Snapshot,
+    change_between,
+    decode_snapshot,
+    encode_snapshot,
+    take_snapshot,
+)
 from feedserver.errors import StateError, UnknownAddressError
 from feedserver.index.memory import Memory
 from feedserver.index.reader import FacetState, IndexReader, Selected
@@ -40,6 +47,10 @@ log = logging.getLogger(__name__)
 READY_BYTES = 32_000_000
 
 SWEEP_SECONDS = 3600.0
+
+# A client that merged a delta comes back with another ETag. One that asks for deltas and refuses them
+# (rss2email 3.13 takes 226 for an error) comes back with the same one, and gets the whole after this time.
+DELTA_SECONDS = 6 * 3600
 
 # A serving thread does not wait longer for another one's note in the memory. When that fails, the
 # process leaves the memory alone for a while: nobody shall wait for it at every request.
@@ -172,7 +183,8 @@ class Publisher:
 
         Returns:
             A document with the entries added or changed since; None if that cannot be told (deltas are
-            off, no ETag is known), would not tell all (something was retracted) or would not be smaller.
+            off, no ETag is known), would not tell all (something was retracted), would not be smaller, or
+            was sent for that ETag for hours.
 
         Raises:
             IndexNotReadyError, UnknownAddressError: as `feed_document`.
@@ -184,20 +196,35 @@ class Publisher:
         if current.etag in known:
             return None
         now = self._snapshot(document, current.etag)
-        earlier = [self._snapshot(document, etag) for etag in known]
-        before = next((one for one in earlier if one is not None), None)
+        earlier = ((etag, self._snapshot(document, etag)) for etag in known)
+        held, before = next((one for one in earlier if one[1] is not None), ("", None))
         if now is None or before is None:
             return None
         change = change_between(before, now)
         if not change.added or not self.reader.are_in(document.key, change.left):
             return None
+        body = self._partial(document, change)
+        if body is None or len(body) >= len(current.body) or self._is_refused(document, held):
+            return None
+        return body
+
+    def _partial(self, document: Document, change: Change) -> bytes | None:
+        """The document with the added entries only; None if the index has moved on meanwhile."""
         selected = self._select(document.key)
         entries = tuple(one for one in selected.entries if one.article.id in change.added)
-        if len(entries) < len(change.added):  # the index has moved on meanwhile
+        if len(entries) < len(change.added):
             return None
         partial = msgspec.structs.replace(selected, entries=entries)
-        body = render(make_feed(partial, self.site), document.fmt)
-        return body if len(body) < len(current.body) else None
+        return render(make_feed(partial, self.site), document.fmt)
+
+    def _is_refused(self, document: Document, etag: str) -> bool:
+        """Whether deltas to this state were sent for so long that who still holds it seems not to merge."""
+        key, now = _blake(f"first delta {document.address} {etag}"), int(self._clock())
+        stored = self.cache.get(key)
+        if stored is None:
+            self.cache.set(key, str(now).encode())
+            return False
+        return now - int(stored) > DELTA_SECONDS
 
     def feed(self, key: ListingKey) -> tuple[Feed, ListingSummary]:
         """A listing as its page shows it.
@@ -344,4 +371,8 @@ class Publisher:
 
 
 def _snapshot_key(document: Document, etag: str) -> str:
-    return hashlib.blake2b(f"snapshot {document.address} {etag}".encode(), digest_size=20).hexdigest()
+    return _blake(f"snapshot {document.address} {etag}")
+
+
+def _blake(text: str) -> str:
+    return hashlib.blake2b(text.encode(), digest_size=20).hexdigest()

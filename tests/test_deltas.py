@@ -13,6 +13,10 @@ from flask.testing import FlaskClient
 from servers import index, quiet_app, settings_of
 from werkzeug.test import TestResponse
 
+from feedserver.app import make_publisher
+from feedserver.cache import open_cache
+from feedserver.model import Format, Kind, ListingKey
+from feedserver.publisher import DELTA_SECONDS, Document, FeedLimits, Publisher
 from feedserver.settings_schema import Settings
 
 PATH = "/topics/tides.atom"
@@ -187,3 +191,22 @@ def test_head_gets_no_delta(site: Site) -> None:
     site.index()
 
     assert site.client.head(PATH, headers={**WANTED, "If-None-Match": held}).status_code == 200
+
+
+def test_who_refuses_deltas_and_comes_back_with_the_same_state_gets_the_whole_after_hours(site: Site) -> None:
+    """rss2email 3.13 asks for deltas and takes the 226 for an error."""
+    cache = open_cache("memory://", site.folder, 1000)
+    limits = FeedLimits(entries=10, min_entries=1, max_bytes=1_000_000, deltas=True)
+    publisher = Publisher(
+        site.settings.state.dir, make_publisher(site.settings).site, limits, cache, site.clock
+    )
+    document = Document(ListingKey(kind=Kind.TOPIC, slug="tides"), Format.ATOM)
+    held = publisher.feed_document(document).etag
+    site.write("tide-8", day=8)
+    site.index()
+    assert publisher.delta(document, [held]) is not None
+    site.clock.now += DELTA_SECONDS
+    assert publisher.delta(document, [held]) is not None
+    site.clock.now += 1
+
+    assert publisher.delta(document, [held]) is None
