@@ -91,6 +91,10 @@ def _shared(command: Command) -> Command:
 
 
 _folders = click.argument("folders", nargs=-1, metavar="[FOLDER]...")
+# A server waits for a folder that is not there yet; who asks for a scan has mistyped it.
+_existing_folders = click.argument(
+    "folders", nargs=-1, metavar="[FOLDER]...", type=click.Path(exists=True, file_okay=False)
+)
 
 
 def _sources(
@@ -156,7 +160,7 @@ def _refuse_other_indexer(plan: Plan) -> None:
 
 
 @main.command()
-@_folders
+@_existing_folders
 @_shared
 @click.option("--watch", is_flag=True, help="Go on and keep the index up to date.")
 def index(watch: bool, **options: Any) -> None:
@@ -254,7 +258,7 @@ def _counts(settings: Settings) -> str:
 
 
 @main.command()
-@_folders
+@_existing_folders
 @_shared
 @click.option(
     "--format", "style", type=click.Choice(["text", "json", "github"]), default="text", show_default=True

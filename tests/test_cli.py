@@ -191,6 +191,14 @@ def test_index_says_what_it_did_and_what_there_is(site: Path) -> None:
     assert "0 read, 0 gone, 0 articles changed" in run(site, "index").stdout
 
 
+@pytest.mark.parametrize("command", ["index", "check"])
+def test_a_folder_that_does_not_exist_is_wrong_usage(site: Path, command: str) -> None:
+    result = run(site, command, "nosuch")
+    assert result.returncode == 2
+    assert "nosuch" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
 def test_a_second_watcher_is_refused_by_name(site: Path) -> None:
     run(site, "index")
     lock = IndexerLock.acquire(site / ".feedserver")
