@@ -211,7 +211,8 @@ def _root(root: RootSettings, settings: Settings) -> Root:
         date_from_file_name=settings.dates.from_file_name,
         date_from_mtime=settings.dates.fallback == "mtime",
     )
-    return Root(path=str(root.path.resolve()), reading=rules)
+    # Not resolved: a link such as `current` is followed anew when it leads elsewhere.
+    return Root(path=os.path.abspath(root.path), reading=rules)  # noqa: PTH100  pathlib would resolve it
 
 
 def _selections(settings: Settings) -> tuple[Selection, ...]:

@@ -377,3 +377,19 @@ def test_under_gunicorn_each_problem_of_the_settings_is_one_line_and_it_gives_up
     )
     assert "Traceback" not in said
     assert not (tmp_path / ".feedserver").exists()
+
+
+def test_a_folder_that_is_a_link_is_followed_when_it_leads_elsewhere(tmp_path: Path) -> None:
+    """Deployments make a new release and let `current` lead to it; nobody restarts the server."""
+    for release in ("one", "two"):
+        write_story(tmp_path / release, "story", title=f"From release {release}")
+    link = tmp_path / "current"
+    link.symlink_to("one")
+    with serve(tmp_path, "current") as server:
+        assert b"From release one" in server.ask("/articles.rss").body
+        fresh = tmp_path / "fresh"
+        fresh.symlink_to("two")
+        fresh.replace(link)
+        server.wait_for(lambda: b"From release two" in server.ask("/articles.rss").body)
+    with serve(tmp_path, "current") as server:
+        assert b"From release two" in server.ask("/articles.rss").body

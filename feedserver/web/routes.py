@@ -3,8 +3,8 @@
 One dispatcher, because the addresses are not a fixed set: what a path names is decided by
 `addresses`, whether it exists by the index. Here only Flask is added: no selection, no rendering, no
 header that `responses` could set. Keeps promise 6 for the status: paths and reasons of problems are
-told to who has the token, and on loopback where no public base URL says
-that a proxy is to be expected, to nobody else.
+told to who has the token, and on loopback where no public base URL says that a proxy is to be
+expected; to nobody else.
 
 An address has one owner, the first of: the fixed pages, what the settings retired, the lists, listings
 that have articles, redirects of the settings, listings without articles, guesses. So a topic that was
