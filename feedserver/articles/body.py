@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import html
 import re
+from functools import lru_cache
 
 import nh3
 import pyromark
@@ -112,12 +113,13 @@ def render_body(text: str, *, is_html: bool, base_url: str = "") -> str:
     markup = text if is_html else _MARKDOWN.html(text)
     if markup.count("<") > _MANY_TAGS:
         markup = _without_depth(markup)
-    lifted = _sanitised(markup, _LIFTED_TAGS, _LIFTED_ATTRIBUTES, base_url)
+    lifting, settling = _cleaners(base_url)
+    lifted = lifting.clean(markup)
     settled = _IMAGE.sub(_settle_image, _IFRAME.sub(_settle_iframe, lifted)).replace(
         "</iframe>", "</template>"
     )
     if settled != lifted:
-        settled = _sanitised(settled, _TAGS, _ATTRIBUTES, base_url)
+        settled = settling.clean(settled)
     return without_controls(settled).replace("<p></p>", "").strip()
 
 
@@ -132,7 +134,17 @@ def digest_of(text: str) -> str:
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
 
-def _sanitised(markup: str, tags: set[str], attributes: dict[str, set[str]], base_url: str) -> str:
+@lru_cache(maxsize=16)
+def _cleaners(base_url: str) -> tuple[nh3.Cleaner, nh3.Cleaner]:
+    """The sanitisers of the first and the second pass.
+
+    Made once for each root's base: making one takes four times as long as cleaning a body (38 and 10 µs,
+    measured).
+    """
+    return _cleaner(_LIFTED_TAGS, _LIFTED_ATTRIBUTES, base_url), _cleaner(_TAGS, _ATTRIBUTES, base_url)
+
+
+def _cleaner(tags: set[str], attributes: dict[str, set[str]], base_url: str) -> nh3.Cleaner:
     def absolute(element: str, attribute: str, value: str) -> str | None:
         if attribute not in _URL_ATTRIBUTES:
             return value
@@ -147,8 +159,7 @@ def _sanitised(markup: str, tags: set[str], attributes: dict[str, set[str]], bas
         except ValueError:
             return None
 
-    return nh3.clean(
-        markup,
+    return nh3.Cleaner(
         tags=tags,
         clean_content_tags=_WITHOUT_CONTENT,
         attributes=attributes,

@@ -55,21 +55,33 @@ def truth(node: Node) -> bool | None:
     return _TRUTH.get(node.text.strip().lower()) if isinstance(node, Scalar) else None
 
 
+def _names_for(rules: ReadingRules) -> dict[str, tuple[str, ...]]:
+    """The table with what the settings add to it."""
+    if not rules.aliases:
+        return NAMES
+    return NAMES | {field: NAMES[field] + names for field, names in rules.aliases.items() if field in NAMES}
+
+
 class Fields:
     """The keys of one mapping by what they mean; of a repeated key the first one counts.
 
     `severity` is the weight of what cannot be understood: an error where a field decides what the article
-    is, a warning where it only decorates it.
+    is, a warning where it only decorates it. `entries` is all that the mapping holds, empty and repeated
+    keys included.
     """
 
     def __init__(
         self, mapping: Mapping, rules: ReadingRules, notes: Notes, *, is_article: bool = True
     ) -> None:
-        self._entries = mapping.entries
-        self._first = {entry.key: entry for entry in reversed(mapping.entries)}
-        self._is_article = is_article
+        self.entries = mapping.entries
         self.rules = rules
         self.notes = notes
+        first: dict[str, Entry] = {}
+        for entry in mapping.entries:
+            first.setdefault(entry.key, entry)
+        self._filled = {key: entry for key, entry in first.items() if not entry.value.is_empty}
+        # Which keys may hold a field; what is not in the table is held by the key of its name.
+        self._names = _names_for(rules) if is_article else {}
 
     def article(self, mapping: Mapping) -> Fields:
         """The fields of an article inside this one."""
@@ -79,27 +91,16 @@ class Fields:
         """The fields of a part of this one, an image say: each has one key, its name."""
         return Fields(mapping, self.rules, self.notes, is_article=False)
 
-    def names(self, field: str) -> tuple[str, ...]:
-        """The keys that may hold a field; the field's own name for what is not in the table."""
-        if not self._is_article or field not in NAMES:
-            return (field,)
-        return NAMES[field] + self.rules.aliases[field] if field in self.rules.aliases else NAMES[field]
-
     def candidates(self, field: str) -> Iterator[Entry]:
         """What the keys of a field hold, best first; empty values count as absent."""
-        entries = (self._first.get(name) for name in self.names(field))
-        return (entry for entry in entries if entry is not None and not entry.value.is_empty)
-
-    def occurrences(self, key: str) -> Iterator[Entry]:
-        """Every occurrence of a key: empty and repeated ones too, in any case, with blanks around it."""
-        return (entry for entry in self._entries if entry.key.strip().casefold() == key)
+        names = self._names.get(field, (field,))
+        return (self._filled[name] for name in names if name in self._filled)
 
     def find(self, field: str) -> Entry | None:
         """The entry that counts for a field."""
-        for name in self.names(field):
-            entry = self._first.get(name)
-            if entry is not None and not entry.value.is_empty:
-                return entry
+        for name in self._names.get(field, (field,)):
+            if name in self._filled:
+                return self._filled[name]
         return None
 
     def report(self, severity: Severity, code: str, entry: Entry, problem: str) -> None:

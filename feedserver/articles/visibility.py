@@ -17,12 +17,15 @@ _VISIBLE_WHEN = {"published": True, "removed": False, "deleted": False, "draft":
 def is_hidden(fields: Fields, severity: Severity = Severity.ERROR) -> bool:
     """Whether any key hides the article; a value that is neither true nor false is noted, and hides."""
     hidden = False
-    for key, visible in _VISIBLE_WHEN.items():
-        for entry in fields.occurrences(key):
-            value = truth(entry.value)
-            hidden = hidden or value is not visible
-            if value is None:
-                shown = quoted(entry.value.text) if isinstance(entry.value, Scalar) else kind_of(entry.value)
-                problem = f"must be true or false, not {shown}; the article is hidden"
-                fields.report(severity, "bad-visibility", entry, problem)
+    for entry in fields.entries:
+        # Every spelling of a key counts: in any case, with blanks around it.
+        visible = _VISIBLE_WHEN.get(entry.key.strip().casefold())
+        if visible is None:
+            continue
+        value = truth(entry.value)
+        hidden = hidden or value is not visible
+        if value is None:
+            shown = quoted(entry.value.text) if isinstance(entry.value, Scalar) else kind_of(entry.value)
+            problem = f"must be true or false, not {shown}; the article is hidden"
+            fields.report(severity, "bad-visibility", entry, problem)
     return hidden

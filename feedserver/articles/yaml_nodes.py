@@ -72,6 +72,12 @@ class _Reader:
 
     # The type stubs give events no attributes, hence Any: it stays inside this class.
     def _node(self, event: Any, depth: int) -> Node:
+        mark: Any = event.start_mark
+        if type(event) is ScalarEvent and event.tag is None and event.anchor is None:
+            return Scalar(event.value, not event.style, mark.line + self._first_line, mark.column + 1)
+        return self._other_node(event, depth)
+
+    def _other_node(self, event: Any, depth: int) -> Node:
         mark = event.start_mark
         line, column = mark.line + self._first_line, mark.column + 1
         if event.anchor is not None:
