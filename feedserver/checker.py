@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from feedserver.index.decisions import Candidate, choose_winner
 from feedserver.index.reader import doubled_id
-from feedserver.model import Article, Finding, Reading, Severity, Verdict
+from feedserver.model import FileContent, Finding, Severity, StatedArticle, Verdict
 from feedserver.plan import Plan, Root
 from feedserver.readings import read_found
 from feedserver.scanner import Found, Scan, ScanRules
@@ -42,34 +42,34 @@ def check(plan: Plan, names: Sequence[str], now: int) -> list[Checked]:
         # By path: a folder named like an article that cannot be listed is found twice.
         found = {one.path: one for one in Scan(Path(root.path), rules).walk()}
         for path in sorted(found):
-            reading = _read(root, found[path], plan.max_file_size)
-            if reading.article is not None:
-                candidate = _candidate(reading, reading.article, len(checked), root, path)
+            content = _read(root, found[path], plan.max_file_size)
+            if content.stated is not None:
+                candidate = _candidate(content.stated, len(checked), root, path)
                 claims.setdefault(candidate.article_id, []).append(candidate)
-            checked.append(Checked(f"{name}/{path}" if path else name, reading.verdict, reading.findings))
+            checked.append(Checked(f"{name}/{path}" if path else name, content.verdict, content.findings))
     for number, finding in _doubled(claims, checked, now):
         checked[number] = checked[number]._replace(findings=(*checked[number].findings, finding))
     return checked
 
 
-def _read(root: Root, found: Found, max_file_size: int) -> Reading:
+def _read(root: Root, found: Found, max_file_size: int) -> FileContent:
     result = read_found(root, found, max_file_size)
     if result is not None:
-        return result.reading
+        return result.content
     gone = Finding(severity=Severity.INFO, code="vanished", message="vanished before it could be read")
-    return Reading(verdict=Verdict.NOT_ARTICLE, findings=(gone,))
+    return FileContent(verdict=Verdict.NOT_ARTICLE, findings=(gone,))
 
 
-def _candidate(reading: Reading, article: Article, number: int, root: Root, path: str) -> Candidate:
+def _candidate(stated: StatedArticle, number: int, root: Root, path: str) -> Candidate:
     prefix = root.reading.id_prefix
     return Candidate(
         file_id=number,
-        article_id=article.id,
+        article_id=stated.article_id,
         order_path=f"{prefix}/{path}" if prefix else path,
-        published=int(article.published.timestamp()),
-        declared_update=None if article.updated is None else int(article.updated.timestamp()),
+        published=stated.published,
+        declared_update=stated.declared_update,
         mtime=0,
-        date_is_provisional=reading.date_is_provisional,
+        date_is_provisional=stated.date_is_provisional,
     )
 
 

@@ -23,7 +23,7 @@ from sqlalchemy.exc import DBAPIError
 
 from feedserver import claims
 from feedserver.index.keeper import BuildKeeper
-from feedserver.model import FileChange, FileKey, Reading, Stamp, Value, Verdict
+from feedserver.model import FileChange, FileContent, FileKey, Stamp, Value, Verdict
 from feedserver.plan import Plan
 from feedserver.readings import FileReading, Wanted, read_all
 from feedserver.scanner import Found, Scan, ScanRules, compare
@@ -213,10 +213,10 @@ class Indexer:
         if result is None:
             return self._gone(key.root, key.path)
         if result.is_found:
-            return self._change(key, result.stamp, result.reading)
-        return self._settled(key, result.stamp, result.reading)
+            return self._change(key, result.stamp, result.content)
+        return self._settled(key, result.stamp, result.content)
 
-    def _settled(self, key: FileKey, stamp: Stamp, reading: Reading) -> FileChange | None:
+    def _settled(self, key: FileKey, stamp: Stamp, content: FileContent) -> FileChange | None:
         """Judge a reading by the age of the file.
 
         A file that was just changed is read once more, so it is stored under a stamp that no file
@@ -227,14 +227,14 @@ class Indexer:
         age = self._clock() - stamp.ctime_ns / 1e9
         if abs(age) >= UNSETTLED_SECONDS:
             self._recheck.pop(key, None)
-            return self._change(key, stamp, reading)
+            return self._change(key, stamp, content)
         self._recheck[key] = self._clock() + UNSETTLED_SECONDS - age + 0.05
-        if reading.verdict in (Verdict.NOT_ARTICLE, Verdict.UNDATED) and self._keeper.writer.is_in_use(key):
+        if content.verdict in (Verdict.NOT_ARTICLE, Verdict.UNDATED) and self._keeper.writer.is_in_use(key):
             return None
-        return self._change(key, msgspec.structs.replace(stamp, inode=-1), reading)
+        return self._change(key, msgspec.structs.replace(stamp, inode=-1), content)
 
-    def _change(self, key: FileKey, stamp: Stamp, reading: Reading) -> FileChange:
-        return FileChange(key=key, order_path=self._order_path(key), stamp=stamp, reading=reading)
+    def _change(self, key: FileKey, stamp: Stamp, content: FileContent) -> FileChange:
+        return FileChange(key=key, order_path=self._order_path(key), stamp=stamp, content=content)
 
     def _gone(self, root: int, path: str) -> FileChange:
         key = FileKey(root=root, path=path)

@@ -208,8 +208,37 @@ class Reading(Value, frozen=True):
     findings: tuple[Finding, ...] = ()
 
 
+class StatedArticle(Value, frozen=True):
+    """An article as its file states it, taken apart for the index. Times in seconds since the epoch.
+
+    `payload` is the JSON of the `Article`, `digest` that of the payload (16 bytes), `visible_digest` the one
+    that `articles.digests` makes; `listings` is JSON as well: kind, slug and spelling of each listing that
+    the article is in. All this is made where files are read, in many processes, not where the one writer is.
+    """
+
+    article_id: str
+    published: int
+    declared_update: int | None
+    date_is_provisional: bool
+    quality: int
+    heat: int
+    payload: bytes
+    digest: bytes
+    visible_digest: bytes
+    listings: bytes
+
+
+class FileContent(Value, frozen=True):
+    """A reading as the index takes it: `stated` is set exactly when the verdict is ARTICLE."""
+
+    verdict: Verdict
+    findings: tuple[Finding, ...] = ()
+    stated: StatedArticle | None = None
+    taxonomy: Taxonomy | None = None
+
+
 class FileChange(Value, frozen=True):
-    """A file as it was read just now; without stamp and reading it is gone.
+    """A file as it was read just now; without stamp and content it is gone.
 
     `order_path` is the root's id prefix and the path: unique and the same on every machine.
     """
@@ -217,7 +246,7 @@ class FileChange(Value, frozen=True):
     key: FileKey
     order_path: str
     stamp: Stamp | None = None
-    reading: Reading | None = None
+    content: FileContent | None = None
 
 
 # --- Listings and the feeds made of them ------------------------------------------------------

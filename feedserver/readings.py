@@ -23,7 +23,8 @@ from typing import NamedTuple
 import msgspec
 
 from feedserver.articles.reading import read_article
-from feedserver.model import Reading, Severity, Stamp, Value, Verdict
+from feedserver.index.contents import content_of
+from feedserver.model import FileContent, Selection, Severity, Stamp, Value, Verdict
 from feedserver.plan import Plan, Root
 from feedserver.scanner import Found, Unreadable, read_bytes
 
@@ -43,7 +44,7 @@ class FileReading(Value, frozen=True):
     """What a file is and says, under the stamp that its bytes had. `is_found` if the scan said it all."""
 
     stamp: Stamp
-    reading: Reading
+    content: FileContent
     is_found: bool = False
 
 
@@ -54,23 +55,25 @@ class Wanted(NamedTuple):
     found: Found
 
 
-def read_found(root: Root, found: Found, max_file_size: int) -> FileReading | None:
-    """What a path is and says now; None if it is gone."""
+def read_found(
+    root: Root, found: Found, max_file_size: int, selections: Sequence[Selection] = ()
+) -> FileReading | None:
+    """What a path is and says now; None if it is gone; `selections` are the feeds of the settings."""
     if found.finding is not None:
         broken = found.finding.severity is Severity.ERROR
         verdict = Verdict.BROKEN if broken else Verdict.NOT_ARTICLE
-        reading = Reading(verdict=verdict, findings=(found.finding,))
-        return FileReading(stamp=found.stamp, reading=reading, is_found=True)
+        content = FileContent(verdict=verdict, findings=(found.finding,))
+        return FileReading(stamp=found.stamp, content=content, is_found=True)
     result = read_bytes(Path(root.path), found.path, max_file_size)
     if result is None:
         return None
     if isinstance(result, Unreadable):
-        reading = Reading(verdict=Verdict.BROKEN, findings=(result.finding,))
-        return FileReading(stamp=found.stamp, reading=reading, is_found=True)
+        content = FileContent(verdict=Verdict.BROKEN, findings=(result.finding,))
+        return FileReading(stamp=found.stamp, content=content, is_found=True)
     raw, stamp = result
     mtime = datetime.fromtimestamp(stamp.mtime_ns // 1_000_000_000, UTC)
     reading = read_article(raw, PurePosixPath(found.path), mtime, root.reading)
-    return FileReading(stamp=stamp, reading=reading)
+    return FileReading(stamp=stamp, content=content_of(reading, selections))
 
 
 def read_all(plan: Plan, wanted: Sequence[Wanted]) -> Iterator[tuple[Wanted, FileReading | None]]:
@@ -85,7 +88,7 @@ def read_all(plan: Plan, wanted: Sequence[Wanted]) -> Iterator[tuple[Wanted, Fil
         except BrokenProcessPool as error:
             log.warning("files are read by one process from here on: %s", error)
     for one in wanted[done:]:
-        yield one, read_found(plan.roots[one.root], one.found, plan.max_file_size)
+        yield one, _read(plan, one)
 
 
 def _read_in_pool(
@@ -137,8 +140,11 @@ def _end_with_parent() -> None:
 def _read_piece(piece: Sequence[Wanted]) -> bytes:
     if _plan is None:
         raise AssertionError("the pool was not started")
-    readings = [read_found(_plan.roots[one.root], one.found, _plan.max_file_size) for one in piece]
-    return msgspec.msgpack.encode(readings)
+    return msgspec.msgpack.encode([_read(_plan, one) for one in piece])
+
+
+def _read(plan: Plan, wanted: Wanted) -> FileReading | None:
+    return read_found(plan.roots[wanted.root], wanted.found, plan.max_file_size, plan.selections)
 
 
 def _cores() -> int:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,7 +19,18 @@ from sqlalchemy import select
 from feedserver.articles.rules import ReadingRules
 from feedserver.index import builds, schema
 from feedserver.index.builds import transaction
-from feedserver.model import Article, FileChange, FileKey, Provider, Reading, Stamp, Term, Verdict
+from feedserver.index.contents import content_of
+from feedserver.model import (
+    Article,
+    FileChange,
+    FileKey,
+    Provider,
+    Reading,
+    Selection,
+    Stamp,
+    Term,
+    Verdict,
+)
 from feedserver.plan import Claim, Plan, Root
 
 AUTHORITY = "feeds.example"
@@ -145,6 +156,7 @@ def a_change(
     mtime: int = START,
     root: int = 0,
     verdict: Verdict = Verdict.ARTICLE,
+    selections: Sequence[Selection] = (),
     **reading: Any,
 ) -> FileChange:
     """A file that was read: by default an article."""
@@ -154,7 +166,7 @@ def a_change(
         key=FileKey(root=root, path=path),
         order_path=path,
         stamp=Stamp(mtime_ns=mtime * 1_000_000_000, ctime_ns=mtime * 1_000_000_000, size=100, inode=1),
-        reading=Reading(verdict=verdict, article=article, **reading),
+        content=content_of(Reading(verdict=verdict, article=article, **reading), selections),
     )
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from builders import a_provider, an_article, terms
 from hypothesis import given
 from hypothesis import strategies as st
-from msgspec.structs import replace
 
 from feedserver.index.decisions import (
     Candidate,
@@ -97,7 +96,7 @@ CLAIMS = st.lists(
 def test_the_winner_depends_on_neither_order_nor_mtimes(claims: list[Candidate], data: st.DataObject) -> None:
     winner = choose_winner(claims, NOW)
     touched = [
-        replace(one, mtime=data.draw(st.integers(0, 2000))) for one in data.draw(st.permutations(claims))
+        one._replace(mtime=data.draw(st.integers(0, 2000))) for one in data.draw(st.permutations(claims))
     ]
     again = choose_winner(touched, NOW)
     assert (winner and winner.order_path) == (again and again.order_path)

@@ -65,9 +65,9 @@ def test_what_cannot_be_read_is_broken_and_says_why(plan: Plan) -> None:
     assert pipe is not None
     assert broken is not None
 
-    assert (pipe.reading.verdict, pipe.is_found) == (Verdict.BROKEN, True)
-    assert (broken.reading.verdict, broken.is_found) == (Verdict.BROKEN, False)
-    assert broken.reading.findings[0].severity is Severity.ERROR
+    assert (pipe.content.verdict, pipe.is_found) == (Verdict.BROKEN, True)
+    assert (broken.content.verdict, broken.is_found) == (Verdict.BROKEN, False)
+    assert broken.content.findings[0].severity is Severity.ERROR
 
 
 def test_when_a_process_of_the_pool_dies_the_rest_is_read_here(

@@ -165,17 +165,19 @@ def test_a_rewrite_of_the_same_changes_nothing(index: Index) -> None:
 
 
 def test_heat_and_quality_move_an_article_through_selections_and_touch_nothing_else(selective: Index) -> None:
-    selective.apply(a_change("bees.md", full(), heat=1, quality=1))
+    selective.apply(a_change("bees.md", full(), selections=SELECTIONS, heat=1, quality=1))
     before, commits = selective.contents, changes_of(selective.state_dir)
-    assert selective.apply(a_change("bees.md", full(), heat=5, quality=1, mtime=NOW)) == 1
+    assert (
+        selective.apply(a_change("bees.md", full(), selections=SELECTIONS, heat=5, quality=1, mtime=NOW)) == 1
+    )
     assert selective.count("feeds/hot") == 1
     assert selective.count("feeds/good") == 0
     touched = {n for n, commit in changes_of(selective.state_dir).items() if commit != commits[n]}
     assert touched == {"feeds/hot"}
     assert selective.updated() == START
-    selective.apply(a_change("bees.md", full(), heat=4, quality=9, mtime=NOW))
+    selective.apply(a_change("bees.md", full(), selections=SELECTIONS, heat=4, quality=9, mtime=NOW))
     assert (selective.count("feeds/hot"), selective.count("feeds/good")) == (0, 1)
-    selective.apply(a_change("bees.md", full(), heat=4, quality=4, mtime=NOW))
+    selective.apply(a_change("bees.md", full(), selections=SELECTIONS, heat=4, quality=4, mtime=NOW))
     assert selective.contents.entries == before.entries
 
 
@@ -470,7 +472,7 @@ def test_the_stamps_below_a_path_are_those_and_no_others(index: Index) -> None:
 def test_stamps_come_back_whatever_their_size(index: Index) -> None:
     stamp = Stamp(mtime_ns=-1, ctime_ns=1 << 62, size=1 << 40, inode=(1 << 64) - 1)
     change = a_change("a.md")
-    index.apply(FileChange(key=change.key, order_path=change.order_path, stamp=stamp, reading=change.reading))
+    index.apply(FileChange(key=change.key, order_path=change.order_path, stamp=stamp, content=change.content))
     assert index.writer.stamps(0) == {"a.md": stamp}
 
 

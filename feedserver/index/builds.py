@@ -10,14 +10,13 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from operator import itemgetter
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote
 
-from sqlalchemy import URL, Connection, Engine, Insert, create_engine, event
+from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.pool import NullPool
 
 Item = TypeVar("Item")
@@ -120,19 +119,6 @@ def in_pieces(items: Iterable[Item]) -> Iterator[list[Item]]:
     """The items in lists that fit into the IN of one statement."""
     everything = list(items)
     return (everything[start : start + PIECE] for start in range(0, len(everything), PIECE))
-
-
-def write_rows(connection: Connection, statement: Insert, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Insert many rows by a statement that is compiled once.
-
-    SQLAlchemy prepares each row of an `executemany` by itself, which takes as long as SQLite's own work
-    (measured: 45 of 100 µs per article). Values must be what the driver takes: numbers, text, bytes.
-    """
-    if not rows:
-        return
-    compiled = statement.compile(dialect=connection.dialect, column_keys=list(rows[0]))
-    values = itemgetter(*(compiled.positiontup or ()))
-    connection.exec_driver_sql(str(compiled), list(map(values, rows)))
 
 
 def trust_the_system(connection: Connection) -> None:

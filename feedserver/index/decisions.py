@@ -6,19 +6,22 @@ clock. Promises 4 and 6 meet here: a future article is no candidate yet, and mti
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
-from feedserver.model import Article, Kind, ListingKey, Reading, Selection, Value
+from feedserver.model import Article, FileContent, Kind, ListingKey, Selection, Value
 
 # Before every time that an article can state.
 _NEVER = -(1 << 62)
 
 
-class Candidate(Value, frozen=True):
+class Candidate(NamedTuple):
     """A file's claim to be the article of an id. Times in seconds since the epoch.
 
     `order_path` is the id prefix of the root and the path below it; `declared_update` the article's
-    own `updatedDateTime`. A provisional publication is the file's mtime or the time of first sight.
+    own `updatedDateTime`. A provisional publication is the file's mtime or the time of first sight. The
+    digests and the JSON of the listings are those of `StatedArticle`.
     """
 
     file_id: int
@@ -28,6 +31,9 @@ class Candidate(Value, frozen=True):
     declared_update: int | None
     mtime: int
     date_is_provisional: bool = False
+    digest: bytes = b""
+    visible_digest: bytes = b""
+    listings: bytes = b""
 
     def is_live(self, now: int) -> bool:
         """Whether its time of publication has come."""
@@ -41,14 +47,14 @@ class Candidate(Value, frozen=True):
 
 
 class Usable(Value, frozen=True):
-    """A file that changed and the reading of it that counts: its own, or the last good one.
+    """A file that changed and the content of it that counts: its own, or the last good one.
 
-    `mtime` is the one that belongs to the reading, in seconds since the epoch.
+    `mtime` is the one that belongs to the content, in seconds since the epoch.
     """
 
     file_id: int
     order_path: str
-    reading: Reading
+    content: FileContent
     mtime: int
 
 
@@ -91,6 +97,31 @@ def decide_updated(candidate: Candidate, digest: bytes, known: KnownArticle | No
     if known.digest == digest:
         return known.updated
     return min(max(candidate.mtime, candidate.published, known.updated + 1), now)
+
+
+class LiveEntry(NamedTuple):
+    """A published article: times in seconds, a digest (16 bytes) of all it shows, its listings as JSON."""
+
+    article_id: str
+    file_id: int
+    published: int
+    updated: int
+    digest: bytes
+    listings: bytes
+
+
+def publish(winner: Candidate, known: KnownArticle | None, now: int) -> tuple[LiveEntry, KnownArticle]:
+    """The entry to publish, and what is to be remembered of it before that."""
+    updated = decide_updated(winner, winner.visible_digest, known, now)
+    first_seen = None if known is None else known.first_seen
+    if winner.date_is_provisional:
+        first_seen = winner.published
+    digest = hashlib.blake2b(winner.digest, digest_size=16)
+    digest.update(updated.to_bytes(8, "big", signed=True))
+    entry = LiveEntry(
+        winner.article_id, winner.file_id, winner.published, updated, digest.digest(), winner.listings
+    )
+    return entry, KnownArticle(digest=winner.visible_digest, updated=updated, first_seen=first_seen)
 
 
 def listings_of(

@@ -7,14 +7,24 @@ stored stamp is not the one on disk.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
+from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, Integer, Select, delete, literal_column, select
 from sqlalchemy.dialects.sqlite import insert
 
 from feedserver.index import schema
-from feedserver.index.builds import in_pieces, write_rows
+from feedserver.index.statements import delete_by_key, rows_by_key, write_rows
 from feedserver.model import FileChange, FileKey, Stamp
+
+_KEY = ("root", "path")
+_VALUES = ("mtime_ns", "ctime_ns", "size", "inode", "verdict", "findings")
+_INSERT = insert(schema.file)
+_DELETE = delete(schema.file)
+_UPSERT = _INSERT.on_conflict_do_update(
+    index_elements=_KEY, set_={name: _INSERT.excluded[name] for name in _VALUES}
+)
 
 
 def stored_stamps(connection: Connection, root: int, under: str = "") -> dict[str, Stamp]:
@@ -35,51 +45,43 @@ def stored_stamps(connection: Connection, root: int, under: str = "") -> dict[st
 
 def store_files(connection: Connection, changes: Sequence[FileChange]) -> dict[FileKey, int]:
     """Upsert the rows of files that exist; the ids of all that are or were known."""
-    statement = insert(schema.file)
-    columns = ("mtime_ns", "ctime_ns", "size", "inode", "verdict", "findings")
     rows = [
-        {
-            "root": change.key.root,
-            "path": change.key.path,
-            "mtime_ns": change.stamp.mtime_ns,
-            "ctime_ns": change.stamp.ctime_ns,
-            "size": change.stamp.size,
-            "inode": str(change.stamp.inode),
-            "verdict": change.reading.verdict.value,
-            "findings": msgspec.json.encode(change.reading.findings) if change.reading.findings else None,
-        }
-        for change in changes
-        if change.stamp is not None and change.reading is not None
-    ]
-    if rows:
-        write_rows(
-            connection,
-            statement.on_conflict_do_update(
-                index_elements=["root", "path"],
-                set_={name: statement.excluded[name] for name in columns},
-            ),
-            rows,
+        (
+            change.key.root,
+            change.key.path,
+            change.stamp.mtime_ns,
+            change.stamp.ctime_ns,
+            change.stamp.size,
+            str(change.stamp.inode),
+            change.content.verdict.value,
+            msgspec.json.encode(change.content.findings) if change.content.findings else None,
         )
+        for change in changes
+        if change.stamp is not None and change.content is not None
+    ]
+    write_rows(connection, _UPSERT, (*_KEY, *_VALUES), rows)
     return file_ids(connection, (change.key for change in changes))
 
 
 def file_ids(connection: Connection, keys: Iterable[FileKey]) -> dict[FileKey, int]:
     """The ids of the given files; unknown ones are absent."""
-    table = schema.file
     by_root: dict[int, list[str]] = {}
     for key in keys:
         by_root.setdefault(key.root, []).append(key.path)
-    ids = {}
-    for root, paths in by_root.items():
-        for piece in in_pieces(paths):
-            query = select(table.c.id, table.c.path).where(table.c.root == root, table.c.path.in_(piece))
-            for row in connection.execute(query):
-                ids[FileKey(root=root, path=row.path)] = row.id
-    return ids
+    return {
+        FileKey(root=root, path=path): file_id
+        for root, paths in by_root.items()
+        for file_id, path in rows_by_key(connection, _ids_of(root), schema.file.c.path, paths)
+    }
+
+
+@lru_cache
+def _ids_of(root: int) -> Select[Any]:
+    table = schema.file
+    return select(table.c.id, table.c.path).where(table.c.root == literal_column(str(root), Integer))
 
 
 def remove_files(connection: Connection, changes: Sequence[FileChange], ids: Mapping[FileKey, int]) -> None:
     """Forget the files that are gone."""
-    gone = [ids[change.key] for change in changes if change.reading is None and change.key in ids]
-    for piece in in_pieces(gone):
-        connection.execute(delete(schema.file).where(schema.file.c.id.in_(piece)))
+    gone = [ids[change.key] for change in changes if change.content is None and change.key in ids]
+    delete_by_key(connection, _DELETE, schema.file.c.id, gone)

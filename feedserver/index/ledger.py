@@ -1,6 +1,6 @@
 """Counts entries in and out of their listings, one batch at a time.
 
-A ledger collects what a batch adds to and takes from each facet, and writes the sums once. What a
+A ledger collects what a batch adds to and takes from each facet, so that the sums are written once. What a
 batch costs depends on the facets it touches, not on the number of articles (promise 9). It does not
 decide what is published; the writer does.
 """
@@ -8,16 +8,29 @@ decide what is published; the writer does.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, func, select, tuple_, update
+import msgspec
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    String,
+    bindparam,
+    delete,
+    func,
+    literal_column,
+    select,
+    update,
+)
 from sqlalchemy.dialects.sqlite import insert
 
 from feedserver.archives import month_of
 from feedserver.index import schema
-from feedserver.index.builds import in_pieces, write_rows
-from feedserver.model import Kind, ListingKey, Value
+from feedserver.index.decisions import LiveEntry
+from feedserver.index.statements import rows_by_key, write_rows
+from feedserver.model import Kind, ListingKey
 
 VERSION_BITS = 128
 _MODULUS = 1 << VERSION_BITS
@@ -25,19 +38,13 @@ _MODULUS = 1 << VERSION_BITS
 # A listing's `updated` is the latest among its newest entries, as many as a feed shows by default.
 NEWEST = 50
 
+# Kind and slug, as the tables have them: a first index counts millions of these.
+ListingName = tuple[str, str]
 
-class LiveEntry(Value, frozen=True):
-    """A published article, as it is counted: times in seconds, a 16-byte digest of all it shows."""
-
-    article_id: str
-    file_id: int
-    published: int
-    updated: int
-    digest: bytes
-    listings: dict[ListingKey, str]
+_LISTINGS = msgspec.json.Decoder(list[tuple[str, str, str]])
 
 
-class _Delta:
+class Sum:
     """What a batch does to one facet."""
 
     __slots__ = ("count", "months", "spellings", "version")
@@ -50,21 +57,18 @@ class _Delta:
 
 
 class Ledger:
-    """The sums of one batch. Used once, inside the batch's transaction, by the one writer.
+    """The sums of one batch.
 
-    Args:
-        connection: of the index, in a write transaction.
-        sequence: the number of this commit.
-        now: in seconds since the epoch; the time from which a listing is quiet.
+    Attributes:
+        sums: what happened to each listing that anything happened to.
+        left: which entries have left which listings.
+        joined: which entries are in which listings now, and were not or were others.
     """
 
-    def __init__(self, connection: Connection, sequence: int, now: int) -> None:
-        self._connection = connection
-        self._sequence = sequence
-        self._now = now
-        self._deltas: defaultdict[ListingKey, _Delta] = defaultdict(_Delta)
-        self._left: list[tuple[ListingKey, LiveEntry]] = []
-        self._joined: list[tuple[ListingKey, LiveEntry]] = []
+    def __init__(self) -> None:
+        self.sums: defaultdict[ListingName, Sum] = defaultdict(Sum)
+        self.left: list[tuple[ListingName, LiveEntry]] = []
+        self.joined: list[tuple[ListingName, LiveEntry]] = []
 
     def move(self, old: LiveEntry | None, new: LiveEntry | None) -> None:
         """Take an entry out of the listings it was in, and put it into those it is in.
@@ -72,216 +76,241 @@ class Ledger:
         Where it shows the same as before, only listings that it joins or leaves are touched: a change of
         `heat` may move it out of a selection and changes no other feed (promise 1).
         """
-        before = {} if old is None else old.listings
-        after = {} if new is None else new.listings
+        before = {} if old is None else _listings(old)
+        after = {} if new is None else _listings(new)
         if old is not None and new is not None and old.digest == new.digest:
             before, after = _without(before, after), _without(after, before)
         if old is not None:
             self._count(old, before, -1)
-            self._left.extend((key, old) for key in before)
+            self.left.extend((name, old) for name in before)
         if new is not None:
             self._count(new, after, 1)
-            self._joined.extend((key, new) for key in after)
+            self.joined.extend((name, new) for name in after)
 
-    def _count(self, entry: LiveEntry, listings: Mapping[ListingKey, str], sign: int) -> None:
+    def _count(self, entry: LiveEntry, listings: Mapping[ListingName, str], sign: int) -> None:
         amount = sign * int.from_bytes(entry.digest, "big")
         month = month_of(entry.published)
-        for key, text in listings.items():
-            delta = self._deltas[key]
-            delta.version += amount
-            delta.count += sign
-            delta.months[month] += sign
-            delta.spellings[text] += sign
-
-    def close(self) -> dict[ListingKey, tuple[str, int]]:
-        """Write the sums.
-
-        Returns:
-            The listings that are new or have just become empty, with title and the time since when,
-            for the memory.
-        """
-        if not self._deltas:
-            return {}
-        before = facet_rows(self._connection, self._deltas)
-        new = [key for key in self._deltas if key not in before]
-        create_facets(self._connection, dict.fromkeys(new, ("", self._now)), self._sequence)
-        facets = before | facet_rows(self._connection, new)
-        ids = {key: row.id for key, row in facets.items()}
-        self._write_memberships(ids)
-        self._write_months(ids)
-        titles = self._write_spellings(ids)
-        return self._write_facets(facets, titles, set(new))
-
-    def _write_memberships(self, ids: Mapping[ListingKey, int]) -> None:
-        table = schema.membership
-        if self._left:
-            self._connection.execute(
-                delete(table).where(
-                    table.c.facet_id == bindparam("facet"),
-                    table.c.published == bindparam("time"),
-                    table.c.article_id == bindparam("article"),
-                ),
-                [
-                    {"facet": ids[key], "time": entry.published, "article": entry.article_id}
-                    for key, entry in self._left
-                ],
-            )
-        if self._joined:
-            write_rows(
-                self._connection,
-                insert(table),
-                [
-                    {
-                        "facet_id": ids[key],
-                        "published": entry.published,
-                        "article_id": entry.article_id,
-                        "updated": entry.updated,
-                    }
-                    for key, entry in self._joined
-                ],
-            )
-
-    def _write_months(self, ids: Mapping[ListingKey, int]) -> None:
-        table = schema.month
-        changes = [
-            {"facet_id": ids[key], "month": month, "entries": amount}
-            for key, delta in self._deltas.items()
-            for month, amount in delta.months.items()
-            if amount
-        ]
-        if changes:
-            statement = insert(table)
-            write_rows(
-                self._connection,
-                statement.on_conflict_do_update(
-                    index_elements=["facet_id", "month"],
-                    set_={"entries": table.c.entries + statement.excluded.entries},
-                ),
-                changes,
-            )
-
-    def _write_spellings(self, ids: Mapping[ListingKey, int]) -> dict[int, str]:
-        """Count the spellings; the most frequent one is the title, of equals the lowest."""
-        table = schema.spelling
-        changes = [
-            {"facet_id": ids[key], "text": text, "count": amount}
-            for key, delta in self._deltas.items()
-            for text, amount in delta.spellings.items()
-            if amount
-        ]
-        if changes:
-            statement = insert(table)
-            write_rows(
-                self._connection,
-                statement.on_conflict_do_update(
-                    index_elements=["facet_id", "text"],
-                    set_={"count": table.c.count + statement.excluded["count"]},
-                ),
-                changes,
-            )
-        best: dict[int, tuple[int, str]] = {}
-        for chunk in in_pieces(ids.values()):
-            query = select(table.c.facet_id, table.c.text, table.c["count"].label("uses"))
-            for row in self._connection.execute(query.where(table.c.facet_id.in_(chunk))):
-                rank = (-row.uses, row.text)
-                if row.uses > 0 and rank < best.get(row.facet_id, (0, "")):
-                    best[row.facet_id] = rank
-        return {facet_id: text for facet_id, (_, text) in best.items()}
-
-    def _write_facets(
-        self,
-        facets: Mapping[ListingKey, Any],
-        titles: Mapping[int, str],
-        new: set[ListingKey],
-    ) -> dict[ListingKey, tuple[str, int]]:
-        latest = self._latest_updates([row.id for row in facets.values()])
-        rows = []
-        memorable = {}
-        for key, row in facets.items():
-            delta = self._deltas[key]
-            count = row.entries + delta.count
-            version = (int.from_bytes(row.version, "big") + delta.version) % _MODULUS
-            became_empty = count == 0 and row.entries > 0
-            title = titles.get(row.id, row.title)
-            since = self._now if became_empty else row.since
-            if key in new or became_empty:
-                memorable[key] = (title, since)
-            rows.append(
-                {
-                    "facet": row.id,
-                    "version": version.to_bytes(VERSION_BITS // 8, "big"),
-                    "changed": self._sequence,
-                    "entries": count,
-                    "title": title,
-                    "since": since,
-                    "updated": latest.get(row.id),
-                }
-            )
-        self._connection.execute(
-            update(schema.facet)
-            .where(schema.facet.c.id == bindparam("facet"))
-            .values(
-                {
-                    name: bindparam(name)
-                    for name in ("version", "changed", "entries", "title", "since", "updated")
-                }
-            ),
-            rows,
-        )
-        return memorable
-
-    def _latest_updates(self, facet_ids: list[int]) -> dict[int, int]:
-        table, facet = schema.membership, schema.facet
-        newest = (
-            select(table.c.updated)
-            .where(table.c.facet_id == facet.c.id)
-            .order_by(table.c.published.desc(), table.c.article_id.desc())
-            .limit(NEWEST)
-            .correlate(facet)
-            .subquery()
-        )
-        latest = select(func.max(newest.c.updated)).correlate(facet).scalar_subquery()
-        found = {}
-        for chunk in in_pieces(facet_ids):
-            for row in self._connection.execute(
-                select(facet.c.id, latest.label("latest")).where(facet.c.id.in_(chunk))
-            ):
-                found[row.id] = row.latest
-        return found
+        for name, text in listings.items():
+            total = self.sums[name]
+            total.version += amount
+            total.count += sign
+            total.months[month] += sign
+            total.spellings[text] += sign
 
 
-def _without(listings: dict[ListingKey, str], others: dict[ListingKey, str]) -> dict[ListingKey, str]:
-    return {key: text for key, text in listings.items() if others.get(key) != text}
+def _listings(entry: LiveEntry) -> dict[ListingName, str]:
+    return {(kind, slug): text for kind, slug, text in _LISTINGS.decode(entry.listings)}
 
 
-def facet_rows(connection: Connection, keys: Iterable[ListingKey]) -> dict[ListingKey, Any]:
+def _without(listings: dict[ListingName, str], others: dict[ListingName, str]) -> dict[ListingName, str]:
+    return {name: text for name, text in listings.items() if others.get(name) != text}
+
+
+# --- Facets -------------------------------------------------------------------------------------
+
+
+def _literal(kind: Kind) -> ColumnElement[str]:
+    return literal_column(f"'{kind.value}'", String)
+
+
+_FACETS = {kind.value: select(schema.facet).where(schema.facet.c.kind == _literal(kind)) for kind in Kind}
+_FACET_IDS = {
+    kind.value: select(schema.facet.c.slug, schema.facet.c.id).where(schema.facet.c.kind == _literal(kind))
+    for kind in Kind
+}
+_INSERT_FACET = insert(schema.facet)
+
+
+def facet_rows(connection: Connection, names: Iterable[ListingName]) -> dict[ListingName, Any]:
     """The facets of the given listings; those that do not exist are absent."""
-    table = schema.facet
-    found = {}
-    for chunk in in_pieces([(key.kind.value, key.slug) for key in keys]):
-        for row in connection.execute(select(table).where(tuple_(table.c.kind, table.c.slug).in_(chunk))):
-            found[ListingKey(kind=Kind(row.kind), slug=row.slug)] = row
-    return found
+    return {
+        (row.kind, row.slug): row
+        for kind, slugs in _by_kind(names).items()
+        for row in rows_by_key(connection, _FACETS[kind], schema.facet.c.slug, slugs)
+    }
+
+
+def facet_ids(connection: Connection, names: Iterable[ListingName]) -> dict[ListingName, int]:
+    """The ids of the given facets; those that do not exist are absent."""
+    return {
+        (kind, slug): facet_id
+        for kind, slugs in _by_kind(names).items()
+        for slug, facet_id in rows_by_key(connection, _FACET_IDS[kind], schema.facet.c.slug, slugs)
+    }
+
+
+def _by_kind(names: Iterable[ListingName]) -> dict[str, list[str]]:
+    slugs: defaultdict[str, list[str]] = defaultdict(list)
+    for kind, slug in names:
+        slugs[kind].append(slug)
+    return slugs
 
 
 def create_facets(
-    connection: Connection, listings: Mapping[ListingKey, tuple[str, int]], sequence: int
+    connection: Connection, listings: Mapping[ListingName, tuple[str, int]], sequence: int
 ) -> None:
     """Create empty facets, with title and the time since when they are quiet."""
-    if listings:
-        write_rows(
-            connection,
-            insert(schema.facet),
+    empty = bytes(VERSION_BITS // 8)
+    write_rows(
+        connection,
+        _INSERT_FACET,
+        ("kind", "slug", "version", "changed", "entries", "title", "since"),
+        [(kind, slug, empty, sequence, 0, title, since) for (kind, slug), (title, since) in listings.items()],
+    )
+
+
+def name_of(key: ListingKey) -> ListingName:
+    """A listing as the tables name it."""
+    return key.kind.value, key.slug
+
+
+# --- Writing ------------------------------------------------------------------------------------
+
+
+def _newest_first() -> Select[Any]:
+    """Facets, each with the latest `updated` of its newest entries."""
+    table, facet = schema.membership, schema.facet
+    newest = (
+        select(table.c.updated)
+        .where(table.c.facet_id == facet.c.id)
+        .order_by(table.c.published.desc(), table.c.article_id.desc())
+        # Written out: statements for keys have no other parameters.
+        .limit(literal_column(str(NEWEST)))
+        .offset(literal_column("0"))
+        .correlate(facet)
+        .subquery()
+    )
+    return select(facet.c.id, select(func.max(newest.c.updated)).correlate(facet).scalar_subquery())
+
+
+_INSERT_MEMBERSHIP = insert(schema.membership)
+MEMBERSHIP_COLUMNS = ("facet_id", "published", "article_id", "updated")
+_INSERT_MONTH = insert(schema.month)
+_ADD_MONTH = _INSERT_MONTH.on_conflict_do_update(
+    index_elements=["facet_id", "month"],
+    set_={"entries": schema.month.c.entries + _INSERT_MONTH.excluded.entries},
+)
+_INSERT_SPELLING = insert(schema.spelling)
+_ADD_SPELLING = _INSERT_SPELLING.on_conflict_do_update(
+    index_elements=["facet_id", "text"],
+    set_={"count": schema.spelling.c["count"] + _INSERT_SPELLING.excluded["count"]},
+)
+_SPELLINGS = select(schema.spelling.c.facet_id, schema.spelling.c.text, schema.spelling.c["count"])
+_LATEST_UPDATES = _newest_first()
+
+
+def write_ledger(
+    connection: Connection, ledger: Ledger, sequence: int, now: int
+) -> dict[ListingKey, tuple[str, int]]:
+    """Write what a batch did: memberships and sums.
+
+    Args:
+        connection: of the index, in a write transaction.
+        ledger: of the batch.
+        sequence: the number of this commit.
+        now: in seconds since the epoch; the time from which a listing is quiet.
+
+    Returns:
+        The listings that are new or have just become empty, with title and the time since when, for the
+        memory.
+    """
+    ids = facet_ids(connection, ledger.sums)
+    new = set(ledger.sums) - set(ids)
+    create_facets(connection, dict.fromkeys(new, ("", now)), sequence)
+    _write_memberships(connection, ledger, ids | facet_ids(connection, new))
+    return write_sums(connection, ledger.sums, new, sequence=sequence, now=now)
+
+
+def _write_memberships(connection: Connection, ledger: Ledger, ids: Mapping[ListingName, int]) -> None:
+    table = schema.membership
+    if ledger.left:
+        connection.execute(
+            delete(table).where(
+                table.c.facet_id == bindparam("facet"),
+                table.c.published == bindparam("time"),
+                table.c.article_id == bindparam("article"),
+            ),
             [
-                {
-                    "kind": key.kind.value,
-                    "slug": key.slug,
-                    "version": bytes(VERSION_BITS // 8),
-                    "changed": sequence,
-                    "entries": 0,
-                    "title": title,
-                    "since": since,
-                }
-                for key, (title, since) in listings.items()
+                {"facet": ids[name], "time": entry.published, "article": entry.article_id}
+                for name, entry in ledger.left
             ],
         )
+    rows = [(ids[name], entry.published, entry.article_id, entry.updated) for name, entry in ledger.joined]
+    write_rows(connection, _INSERT_MEMBERSHIP, MEMBERSHIP_COLUMNS, rows)
+
+
+def write_sums(
+    connection: Connection,
+    sums: Mapping[ListingName, Sum],
+    new: Collection[ListingName],
+    *,
+    sequence: int,
+    now: int,
+) -> dict[ListingKey, tuple[str, int]]:
+    """Write sums to facets that exist, when the memberships are written; `new` are those without a title yet.
+
+    The other arguments and the returned value are those of `write_ledger`.
+    """
+    facets = facet_rows(connection, sums)
+    months = [
+        (facets[name].id, month, amount)
+        for name, total in sums.items()
+        for month, amount in total.months.items()
+        if amount
+    ]
+    write_rows(connection, _ADD_MONTH, ("facet_id", "month", "entries"), months)
+    spellings = [
+        (facets[name].id, text, amount)
+        for name, total in sums.items()
+        for text, amount in total.spellings.items()
+        if amount
+    ]
+    write_rows(connection, _ADD_SPELLING, ("facet_id", "text", "count"), spellings)
+    ids = [row.id for row in facets.values()]
+    titles, latest = _titles(connection, ids), _latest_updates(connection, ids)
+    rows, memorable = [], {}
+    for name, row in facets.items():
+        total = sums[name]
+        count = row.entries + total.count
+        version = (int.from_bytes(row.version, "big") + total.version) % _MODULUS
+        became_empty = count == 0 and row.entries > 0
+        title = titles.get(row.id, row.title)
+        since = now if became_empty else row.since
+        if name in new or became_empty:
+            memorable[ListingKey(kind=Kind(name[0]), slug=name[1])] = (title, since)
+        rows.append(
+            {
+                "facet": row.id,
+                "version": version.to_bytes(VERSION_BITS // 8, "big"),
+                "changed": sequence,
+                "entries": count,
+                "title": title,
+                "since": since,
+                "updated": latest.get(row.id),
+            }
+        )
+    if rows:
+        columns = ("version", "changed", "entries", "title", "since", "updated")
+        connection.execute(
+            update(schema.facet)
+            .where(schema.facet.c.id == bindparam("facet"))
+            .values({name: bindparam(name) for name in columns}),
+            rows,
+        )
+    return memorable
+
+
+def _titles(connection: Connection, facet_ids: Iterable[int]) -> dict[int, str]:
+    """The most frequent spelling of each facet, of equals the lowest."""
+    table = schema.spelling
+    best: dict[int, tuple[int, str]] = {}
+    for facet_id, text, uses in rows_by_key(connection, _SPELLINGS, table.c.facet_id, facet_ids):
+        rank = (-uses, text)
+        if uses > 0 and rank < best.get(facet_id, (0, "")):
+            best[facet_id] = rank
+    return {facet_id: text for facet_id, (_, text) in best.items()}
+
+
+def _latest_updates(connection: Connection, facet_ids: Iterable[int]) -> dict[int, int]:
+    rows = rows_by_key(connection, _LATEST_UPDATES, schema.facet.c.id, facet_ids)
+    return dict(rows)

@@ -22,10 +22,25 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from feedserver.errors import StateError
 from feedserver.index import builds, schema
-from feedserver.index.builds import in_pieces, transaction, write_rows
+from feedserver.index.builds import transaction
 from feedserver.index.decisions import KnownArticle
+from feedserver.index.statements import rows_by_key, write_rows
 from feedserver.model import Kind, ListingKey, Reading
 from feedserver.representation import last_modified_after
+
+_ARTICLES = select(schema.known_article)
+_LAST_GOOD = select(schema.last_good)
+_INSERT_ARTICLE = insert(schema.known_article)
+_UPSERT_ARTICLE = _INSERT_ARTICLE.on_conflict_do_update(
+    index_elements=["article_id"],
+    set_={name: _INSERT_ARTICLE.excluded[name] for name in ("digest", "updated", "first_seen")},
+)
+_INSERT_LAST_GOOD = insert(schema.last_good)
+_INSERT_LISTING = insert(schema.known_listing)
+_UPSERT_LISTING = _INSERT_LISTING.on_conflict_do_update(
+    index_elements=["kind", "slug"],
+    set_={name: _INSERT_LISTING.excluded[name] for name in ("title", "since")},
+)
 
 
 class Memory:
@@ -124,36 +139,19 @@ class Memory:
         table = schema.known_article
         known: dict[str, KnownArticle] = {}
         with transaction(self.connection):
-            for chunk in in_pieces(sorted(ids)):
-                for row in self.connection.execute(select(table).where(table.c.article_id.in_(chunk))):
-                    known[row.article_id] = KnownArticle(
-                        digest=row.digest, updated=row.updated, first_seen=row.first_seen
-                    )
+            rows = rows_by_key(self.connection, _ARTICLES, table.c.article_id, ids)
+            for key, digest, updated, first_seen in rows:
+                known[key] = KnownArticle(digest=digest, updated=updated, first_seen=first_seen)
         return known
 
     def remember_articles(self, articles: Mapping[str, KnownArticle]) -> None:
         """Remember what is about to be published."""
         if not articles:
             return
-        statement = insert(schema.known_article)
-        columns = ("digest", "updated", "first_seen")
-        rows = [
-            {
-                "article_id": key,
-                "digest": known.digest,
-                "updated": known.updated,
-                "first_seen": known.first_seen,
-            }
-            for key, known in articles.items()
-        ]
+        columns = ("article_id", "digest", "updated", "first_seen")
+        rows = [(key, known.digest, known.updated, known.first_seen) for key, known in articles.items()]
         with transaction(self.connection, write=True):
-            write_rows(
-                self.connection,
-                statement.on_conflict_do_update(
-                    index_elements=["article_id"], set_={name: statement.excluded[name] for name in columns}
-                ),
-                rows,
-            )
+            write_rows(self.connection, _UPSERT_ARTICLE, columns, rows)
 
     # --- last good versions ---------------------------------------------------------------------
 
@@ -162,9 +160,8 @@ class Memory:
         table = schema.last_good
         found: dict[str, tuple[Reading, int]] = {}
         with transaction(self.connection):
-            for chunk in in_pieces(sorted(order_paths)):
-                for row in self.connection.execute(select(table).where(table.c.order_path.in_(chunk))):
-                    found[row.order_path] = (msgspec.json.decode(row.reading, type=Reading), row.mtime)
+            for row in rows_by_key(self.connection, _LAST_GOOD, table.c.order_path, order_paths):
+                found[row.order_path] = (msgspec.json.decode(row.reading, type=Reading), row.mtime)
         return found
 
     def replace_last_good(self, keep: Mapping[str, tuple[Reading, int]], forget: Iterable[str]) -> None:
@@ -181,11 +178,9 @@ class Memory:
             if keep:
                 write_rows(
                     self.connection,
-                    insert(table),
-                    [
-                        {"order_path": path, "reading": msgspec.json.encode(reading), "mtime": mtime}
-                        for path, (reading, mtime) in keep.items()
-                    ],
+                    _INSERT_LAST_GOOD,
+                    ("order_path", "reading", "mtime"),
+                    [(path, msgspec.json.encode(reading), mtime) for path, (reading, mtime) in keep.items()],
                 )
 
     # --- listings -------------------------------------------------------------------------------
@@ -200,20 +195,9 @@ class Memory:
         """Remember listings, with title and `since`."""
         if not listings:
             return
-        statement = insert(schema.known_listing)
-        rows = [
-            {"kind": key.kind.value, "slug": key.slug, "title": title, "since": since}
-            for key, (title, since) in listings.items()
-        ]
+        rows = [(key.kind.value, key.slug, title, since) for key, (title, since) in listings.items()]
         with transaction(self.connection, write=True):
-            write_rows(
-                self.connection,
-                statement.on_conflict_do_update(
-                    index_elements=["kind", "slug"],
-                    set_={name: statement.excluded[name] for name in ("title", "since")},
-                ),
-                rows,
-            )
+            write_rows(self.connection, _UPSERT_LISTING, ("kind", "slug", "title", "since"), rows)
 
     # --- validators -----------------------------------------------------------------------------
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, MetaData, String, Table
 
-INDEX_SCHEMA_VERSION = 2
+INDEX_SCHEMA_VERSION = 3
 MEMORY_SCHEMA_VERSION = 1
 
 index = MetaData()
@@ -46,7 +46,8 @@ Index("file_with_findings", file.c.id, sqlite_where=file.c.findings.is_not(None)
 
 # One row per file that holds an article that may be shown: now, later (`published` in the future),
 # or never, as long as another file with the same id wins. `due` is the next moment at which time
-# alone changes what this row means.
+# alone changes what this row means. `payload` is the article; what the writer needs of it stands before
+# it, because SQLite reads a row up to the last column that is asked for.
 candidate = Table(
     "candidate",
     index,
@@ -60,6 +61,9 @@ candidate = Table(
     Column("quality", Integer, nullable=False),
     Column("heat", Integer, nullable=False),
     Column("due", BigInteger),
+    Column("digest", LargeBinary, nullable=False),
+    Column("visible_digest", LargeBinary, nullable=False),
+    Column("listings", LargeBinary, nullable=False),
     Column("payload", LargeBinary, nullable=False),
     Index("candidate_article", "article_id"),
     Index("candidate_due", "due"),

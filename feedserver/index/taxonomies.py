@@ -15,10 +15,14 @@ from sqlalchemy import Connection, bindparam, delete, select, update
 from sqlalchemy.dialects.sqlite import insert
 
 from feedserver.index import schema
-from feedserver.index.builds import in_pieces, write_rows
 from feedserver.index.decisions import Usable
-from feedserver.index.ledger import create_facets, facet_rows
+from feedserver.index.ledger import create_facets, facet_rows, name_of
+from feedserver.index.statements import delete_by_key, rows_by_key, write_rows
 from feedserver.model import Kind, ListingKey, Taxonomy, TaxonomyKind
+
+_ROWS = select(schema.taxonomy)
+_DELETE = delete(schema.taxonomy)
+_INSERT = insert(schema.taxonomy)
 
 
 def store_taxonomies(
@@ -33,7 +37,7 @@ def store_taxonomies(
 
     Args:
         connection: of the index, in a write transaction.
-        usable: the readings that count.
+        usable: the contents that count.
         replaced: the ids of the files of which what is stored counts no more.
         sequence: the number of this commit.
         now: in seconds since the epoch; the time from which a new listing is quiet.
@@ -42,32 +46,20 @@ def store_taxonomies(
         The listings that are new, with title and the time since when, for the memory.
     """
     table = schema.taxonomy
-    before = {
-        row.file_id: row
-        for piece in in_pieces(replaced)
-        for row in connection.execute(select(table).where(table.c.file_id.in_(piece)))
-    }
+    before = {row.file_id: row for row in rows_by_key(connection, _ROWS, table.c.file_id, replaced)}
     rows = [
-        {
-            "file_id": one.file_id,
-            "order_path": one.order_path,
-            "payload": _encoded(one.reading.taxonomy),
-        }
+        (one.file_id, one.order_path, _encoded(one.content.taxonomy))
         for one in usable
-        if one.reading.taxonomy is not None
+        if one.content.taxonomy is not None
     ]
     unchanged = {
-        row["file_id"]
-        for row in rows
-        if row["file_id"] in before and before[row["file_id"]].payload == row["payload"]
+        file_id for file_id, _, payload in rows if file_id in before and before[file_id].payload == payload
     }
     obsolete = [file_id for file_id in before if file_id not in unchanged]
-    fresh = [row for row in rows if row["file_id"] not in unchanged]
-    for piece in in_pieces(obsolete):
-        connection.execute(delete(table).where(table.c.file_id.in_(piece)))
-    if fresh:
-        write_rows(connection, insert(table), fresh)
-    payloads = [*(before[file_id].payload for file_id in obsolete), *(row["payload"] for row in fresh)]
+    fresh = [row for row in rows if row[0] not in unchanged]
+    delete_by_key(connection, _DELETE, table.c.file_id, obsolete)
+    write_rows(connection, _INSERT, ("file_id", "order_path", "payload"), fresh)
+    payloads = [*(before[file_id].payload for file_id in obsolete), *(payload for _, _, payload in fresh)]
     touched = {key for payload in payloads for key in described_listings(_decoded(payload))}
     return _describe(connection, touched, sequence=sequence, now=now) if touched else {}
 
@@ -77,8 +69,7 @@ def stored_taxonomies(connection: Connection, file_ids: Iterable[int]) -> dict[i
     table = schema.taxonomy
     return {
         row.file_id: _decoded(row.payload)
-        for piece in in_pieces(file_ids)
-        for row in connection.execute(select(table).where(table.c.file_id.in_(piece)))
+        for row in rows_by_key(connection, _ROWS, table.c.file_id, file_ids)
     }
 
 
@@ -100,12 +91,13 @@ def _describe(
     for payload in connection.scalars(query):
         taxonomy = _decoded(payload)
         described.update((key, taxonomy) for key in described_listings(taxonomy) if key in touched)
-    existing = facet_rows(connection, touched)
-    new = {key: (taxonomy.name, now) for key, taxonomy in described.items() if key not in existing}
-    create_facets(connection, new, sequence)
+    names = {name_of(key): key for key in touched}
+    existing = facet_rows(connection, names)
+    new = {key: (taxonomy.name, now) for key, taxonomy in described.items() if name_of(key) not in existing}
+    create_facets(connection, {name_of(key): row for key, row in new.items()}, sequence)
     rows: list[dict[str, Any]] = []
-    for key, row in (existing | facet_rows(connection, new)).items():
-        found = described.get(key)
+    for name, row in (existing | facet_rows(connection, map(name_of, new))).items():
+        found = described.get(names[name])
         payload = None if found is None else _encoded(found)
         if payload != row.taxonomy:
             rows.append({"facet": row.id, "described": payload, "sequence": sequence})

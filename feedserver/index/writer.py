@@ -8,27 +8,25 @@ same files decides the same (promise 2). Reads no file and no clock.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
-import msgspec
 from sqlalchemy import Connection, delete, select, update
 from sqlalchemy.dialects.sqlite import insert
 
 from feedserver.archives import month_bounds, month_of
-from feedserver.articles.digests import visible_digest
 from feedserver.index import candidates, schema
-from feedserver.index.builds import in_pieces, transaction, write_rows
-from feedserver.index.decisions import Candidate, KnownArticle, Usable, decide_updated, listings_of
+from feedserver.index.builds import transaction
+from feedserver.index.contents import content_of, reading_of
+from feedserver.index.decisions import KnownArticle, LiveEntry, Usable, publish
 from feedserver.index.files import file_ids, remove_files, store_files, stored_stamps
-from feedserver.index.ledger import Ledger, LiveEntry, create_facets
+from feedserver.index.ledger import Ledger, create_facets, name_of, write_ledger
+from feedserver.index.loading import INSERT_ENTRY, load
 from feedserver.index.memory import Memory
+from feedserver.index.statements import delete_by_key, rows_by_key, write_rows
 from feedserver.index.taxonomies import store_taxonomies, stored_taxonomies
 from feedserver.model import (
-    Article,
     FileChange,
+    FileContent,
     FileKey,
     Kind,
     ListingKey,
@@ -36,6 +34,13 @@ from feedserver.model import (
     Selection,
     Stamp,
     Verdict,
+)
+
+_ENTRIES = select(schema.entry)
+_DELETE_ENTRY = delete(schema.entry)
+_INSERT_FACT = insert(schema.meta)
+_UPSERT_FACT = _INSERT_FACT.on_conflict_do_update(
+    index_elements=["key"], set_={"value": _INSERT_FACT.excluded["value"]}
 )
 
 
@@ -70,7 +75,8 @@ class IndexWriter:
             schema.index.create_all(self._connection)
             facts = {**facts, "open_month": str(month_of(now))}
             self._remember({**facts, "sequence": str(self._memory.last_sequence())})
-            create_facets(self._connection, known | declared, self._next_sequence(now))
+            listings = {name_of(key): row for key, row in (known | declared).items()}
+            create_facets(self._connection, listings, self._next_sequence(now))
 
     def note(self, facts: Mapping[str, str]) -> None:
         """Store facts about the build, such as when the last scan ended."""
@@ -78,14 +84,7 @@ class IndexWriter:
             self._remember(facts)
 
     def _remember(self, facts: Mapping[str, str]) -> None:
-        statement = insert(schema.meta)
-        write_rows(
-            self._connection,
-            statement.on_conflict_do_update(
-                index_elements=["key"], set_={"value": statement.excluded["value"]}
-            ),
-            [{"key": key, "value": value} for key, value in facts.items()],
-        )
+        write_rows(self._connection, _UPSERT_FACT, ("key", "value"), list(facts.items()))
 
     def _next_sequence(self, now: int) -> int:
         """Numbers commits; follows the clock, and goes on growing in another build."""
@@ -106,7 +105,7 @@ class IndexWriter:
         with transaction(self._connection):
             ids = list(file_ids(self._connection, [key]).values())
             return bool(
-                candidates.stored_readings(self._connection, ids) or stored_taxonomies(self._connection, ids)
+                candidates.stored_contents(self._connection, ids) or stored_taxonomies(self._connection, ids)
             )
 
     def next_due(self) -> int:
@@ -142,14 +141,9 @@ class IndexWriter:
 
     def publish_staged(self, now: int) -> int:
         """Publish all that was staged. Returns the number of articles that appeared."""
-        changed, last = 0, ""
-        while True:
-            with transaction(self._connection, write=True):
-                touched = candidates.claimed_ids(self._connection, after=last)
-                if not touched:
-                    return changed
-                changed += self._settle(set(touched), self._next_sequence(now), now)
-            last = touched[-1]
+        with transaction(self._connection, write=True):
+            sequence = self._next_sequence(now)
+        return load(self._connection, self._memory, sequence, now)
 
     def advance(self, now: int) -> int:
         """Publish what has become due, and end months. Returns the number of articles that changed."""
@@ -191,7 +185,7 @@ class IndexWriter:
     def _usable(
         self, changes: Sequence[FileChange], ids: Mapping[FileKey, int]
     ) -> tuple[list[Usable], set[int]]:
-        """The readings that count, and the ids of the files of which what is stored stays as it is.
+        """The contents that count, and the ids of the files of which what is stored stays as it is.
 
         A broken file keeps its last good version (promise 5): the one in the index, which then also
         goes into the memory, or after a rebuild the one in the memory.
@@ -204,26 +198,29 @@ class IndexWriter:
         for change in changes:
             file_id, path = ids.get(change.key), change.order_path
             if _is_broken(change) and file_id in standing:
-                keep[path] = standing[file_id]
+                content, mtime = standing[file_id]
+                keep[path] = reading_of(content), mtime
                 continue
-            reading, mtime = change.reading, _mtime_of(change)
             if _is_broken(change) and path in remembered:
                 reading, mtime = remembered[path]
-            elif path in remembered:
-                forget.append(path)
-            if file_id is not None and reading is not None:
-                usable.append(Usable(file_id=file_id, order_path=path, reading=reading, mtime=mtime))
+                stated: FileContent | None = content_of(reading, self._selections)
+            else:
+                stated, mtime = change.content, _mtime_of(change)
+                if path in remembered:
+                    forget.append(path)
+            if file_id is not None and stated is not None:
+                usable.append(Usable(file_id=file_id, order_path=path, content=stated, mtime=mtime))
         self._memory.replace_last_good(keep, forget)
         return usable, set(standing)
 
-    def _standing(self, broken: Iterable[int]) -> dict[int, tuple[Reading, int]]:
+    def _standing(self, broken: Iterable[int]) -> dict[int, tuple[FileContent, int]]:
         """What the index holds of files that are broken now, with its mtime."""
         wanted = list(broken)
         described = stored_taxonomies(self._connection, wanted)
         return {
-            file_id: (Reading(verdict=Verdict.TAXONOMY, taxonomy=taxonomy), 0)
+            file_id: (FileContent(verdict=Verdict.TAXONOMY, taxonomy=taxonomy), 0)
             for file_id, taxonomy in described.items()
-        } | candidates.stored_readings(self._connection, wanted)
+        } | candidates.stored_contents(self._connection, wanted)
 
     # --- what is live ---------------------------------------------------------------------------
 
@@ -233,79 +230,39 @@ class IndexWriter:
             return 0
         known = self._memory.articles(touched)
         candidates.date_by_first_sight(self._connection, known, now)
-        winners = candidates.winners(self._connection, touched, now)
-        old = self._entries(touched)
-        new = self._live_entries(winners, known, now)
-        ledger = Ledger(self._connection, sequence, now)
+        old, new = self._entries(touched), self._live_entries(touched, known, now)
+        ledger = Ledger()
         changed = sorted(key for key in touched if old.get(key) != new.get(key))
         for key in changed:
             ledger.move(old.get(key), new.get(key))
-        self._replace_entries(changed, new)
-        self._memory.remember_listings(ledger.close())
+        self._replace_entries(changed, old, new)
+        self._memory.remember_listings(write_ledger(self._connection, ledger, sequence, now))
         return len(changed)
 
     def _entries(self, touched: set[str]) -> dict[str, LiveEntry]:
-        table = schema.entry
-        return {
-            row.article_id: LiveEntry(
-                article_id=row.article_id,
-                file_id=row.file_id,
-                published=row.published,
-                updated=row.updated,
-                digest=row.digest,
-                listings={
-                    ListingKey(kind=Kind(kind), slug=slug): text
-                    for kind, slug, text in json.loads(row.listings)
-                },
-            )
-            for piece in in_pieces(touched)
-            for row in self._connection.execute(select(table).where(table.c.article_id.in_(piece)))
-        }
+        rows = rows_by_key(self._connection, _ENTRIES, schema.entry.c.article_id, touched)
+        return {row[0]: LiveEntry._make(row) for row in rows}
 
     def _live_entries(
-        self, winners: Mapping[str, tuple[Candidate, Any]], known: Mapping[str, KnownArticle], now: int
+        self, touched: set[str], known: Mapping[str, KnownArticle], now: int
     ) -> dict[str, LiveEntry]:
         """The entries to publish, remembered before they are."""
         learned: dict[str, KnownArticle] = {}
         entries: dict[str, LiveEntry] = {}
-        for key, (candidate, row) in winners.items():
-            article = msgspec.json.decode(row.payload, type=Article)
-            digest = visible_digest(article)
-            before = known.get(key)
-            updated = decide_updated(candidate, digest, before, now)
-            first_seen = None if before is None else before.first_seen
-            if candidate.date_is_provisional:
-                first_seen = candidate.published
-            after = KnownArticle(digest=digest, updated=updated, first_seen=first_seen)
-            if after != before:
+        for key, winner in candidates.winners(self._connection, touched, now).items():
+            entries[key], after = publish(winner, known.get(key), now)
+            if after != known.get(key):
                 learned[key] = after
-            entries[key] = LiveEntry(
-                article_id=key,
-                file_id=candidate.file_id,
-                published=candidate.published,
-                updated=updated,
-                digest=_entry_digest(row.payload, updated),
-                listings=listings_of(article, row.quality, row.heat, self._selections),
-            )
         self._memory.remember_articles(learned)
         return entries
 
-    def _replace_entries(self, changed: Sequence[str], new: Mapping[str, LiveEntry]) -> None:
-        for piece in in_pieces(changed):
-            self._connection.execute(delete(schema.entry).where(schema.entry.c.article_id.in_(piece)))
-        rows = [
-            {
-                "article_id": entry.article_id,
-                "file_id": entry.file_id,
-                "published": entry.published,
-                "updated": entry.updated,
-                "digest": entry.digest,
-                "listings": _listings_json(entry.listings),
-            }
-            for entry in (new[key] for key in changed if key in new)
-        ]
-        if rows:
-            write_rows(self._connection, insert(schema.entry), rows)
+    def _replace_entries(
+        self, changed: Sequence[str], old: Mapping[str, LiveEntry], new: Mapping[str, LiveEntry]
+    ) -> None:
+        gone = [key for key in changed if key in old]
+        delete_by_key(self._connection, _DELETE_ENTRY, schema.entry.c.article_id, gone)
+        rows = [new[key] for key in changed if key in new]
+        write_rows(self._connection, INSERT_ENTRY, LiveEntry._fields, rows)
 
 
 def _mtime_of(change: FileChange) -> int:
@@ -314,16 +271,4 @@ def _mtime_of(change: FileChange) -> int:
 
 
 def _is_broken(change: FileChange) -> bool:
-    return change.reading is not None and change.reading.verdict is Verdict.BROKEN
-
-
-def _entry_digest(payload: bytes, updated: int) -> bytes:
-    """Stands for all that feeds show of an entry, the rendered body included."""
-    digest = hashlib.blake2b(payload, digest_size=16)
-    digest.update(updated.to_bytes(8, "big", signed=True))
-    return digest.digest()
-
-
-def _listings_json(listings: Mapping[ListingKey, str]) -> bytes:
-    rows = sorted([key.kind.value, key.slug, text] for key, text in listings.items())
-    return json.dumps(rows, ensure_ascii=False).encode()
+    return change.content is not None and change.content.verdict is Verdict.BROKEN

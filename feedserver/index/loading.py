@@ -1,0 +1,104 @@
+"""Publishes all claims of a new build at once.
+
+Says the same as settling them one batch after the other does, in half the time: nothing was live before, so
+that nothing is looked up; sums are kept until the end; memberships are written in their order. Written
+as they come, the memberships of a million articles would touch all of their pages again with every batch
+(measured at 100,000: half of the time of a first index). Nobody reads the build yet, and it is thrown
+away if this is not finished (promise 7). The memory is written first, as the writer does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import BigInteger, Column, Connection, Integer, MetaData, String, Table, insert, select
+
+from feedserver.index import schema
+from feedserver.index.builds import transaction
+from feedserver.index.candidates import claimed_ids, date_by_first_sight, winners
+from feedserver.index.decisions import KnownArticle, LiveEntry, publish
+from feedserver.index.ledger import (
+    MEMBERSHIP_COLUMNS,
+    Ledger,
+    ListingName,
+    create_facets,
+    facet_ids,
+    write_sums,
+)
+from feedserver.index.memory import Memory
+from feedserver.index.statements import write_rows
+
+# Memberships as they come, in a file of SQLite's own.
+_LOADED = Table(
+    "loaded",
+    MetaData(),
+    Column("facet_id", Integer),
+    Column("published", BigInteger),
+    Column("article_id", String),
+    Column("updated", BigInteger),
+    prefixes=["TEMPORARY"],
+)
+_INSERT_LOADED = insert(_LOADED)
+INSERT_ENTRY = insert(schema.entry)
+
+
+def load(connection: Connection, memory: Memory, sequence: int, now: int) -> int:
+    """Make everything live that the claims of a build without entries say.
+
+    Args:
+        connection: of the build.
+        memory: consulted and written.
+        sequence: the number of the commit by which it becomes visible.
+        now: in seconds since the epoch.
+
+    Returns:
+        The number of articles.
+    """
+    ledger = Ledger()
+    ids: dict[ListingName, int] = {}
+    new: set[ListingName] = set()
+    loaded, last = 0, ""
+    with transaction(connection, write=True):
+        _LOADED.create(connection)
+    while True:
+        with transaction(connection, write=True):
+            claimed = claimed_ids(connection, after=last)
+            if not claimed:
+                break
+            last = claimed[-1]
+            entries = _entries(connection, memory, claimed, now)
+            for entry in entries:
+                ledger.move(None, entry)
+            unseen = ledger.sums.keys() - ids.keys()
+            found = facet_ids(connection, unseen)
+            new |= unseen - found.keys()
+            create_facets(connection, dict.fromkeys(unseen - found.keys(), ("", now)), sequence)
+            ids |= found | facet_ids(connection, unseen - found.keys())
+            rows = [
+                (ids[name], entry.published, entry.article_id, entry.updated) for name, entry in ledger.joined
+            ]
+            write_rows(connection, _INSERT_LOADED, MEMBERSHIP_COLUMNS, rows)
+            ledger.joined.clear()
+            loaded += len(entries)
+    with transaction(connection, write=True):
+        in_order = select(_LOADED).order_by(*_LOADED.c[MEMBERSHIP_COLUMNS[:3]])
+        connection.execute(insert(schema.membership).from_select(MEMBERSHIP_COLUMNS, in_order))
+        _LOADED.drop(connection)
+        memory.remember_listings(write_sums(connection, ledger.sums, new, sequence=sequence, now=now))
+    return loaded
+
+
+def _entries(connection: Connection, memory: Memory, claimed: Sequence[str], now: int) -> list[LiveEntry]:
+    """Remember and store what is live of some articles."""
+    known = memory.articles(claimed)
+    date_by_first_sight(connection, known, now)
+    entries: list[LiveEntry] = []
+    learned: dict[str, KnownArticle] = {}
+    for key, winner in winners(connection, claimed, now).items():
+        entry, after = publish(winner, known.get(key), now)
+        entries.append(entry)
+        if after != known.get(key):
+            learned[key] = after
+    memory.remember_articles(learned)
+    write_rows(connection, INSERT_ENTRY, LiveEntry._fields, entries)
+    return entries
