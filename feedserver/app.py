@@ -57,6 +57,7 @@ def make_plan(settings: Settings) -> Plan:
         ),
         selections=_selections(settings),
         rescan_interval=settings.scan.rescan_interval,
+        drop_missing_after=settings.scan.drop_missing_after,
         watch=settings.scan.watch,
     )
     versions = [PARSER_VERSION, INDEX_SCHEMA_VERSION, *(version(name) for name in _PARSING_PACKAGES)]

@@ -15,7 +15,7 @@ from feedserver.index.decisions import Candidate, choose_winner
 from feedserver.index.reader import doubled_id
 from feedserver.model import FileContent, Finding, Severity, StatedArticle, Verdict
 from feedserver.plan import Plan, Root
-from feedserver.readings import read_found
+from feedserver.readings import Wanted, read_wanted
 from feedserver.scanner import Found, Scan, ScanRules
 
 
@@ -39,8 +39,8 @@ def check(plan: Plan, names: Sequence[str], now: int) -> list[Checked]:
     claims: dict[str, list[Candidate]] = {}
     checked: list[Checked] = []
     for root, name in zip(plan.roots, names, strict=True):
-        # By path: a folder named like an article that cannot be listed is found twice.
-        found = {one.path: one for one in Scan(Path(root.path), rules).walk()}
+        scan = Scan(Path(root.path), rules)
+        found = {one.path: one for one in [*scan.walk(), *scan.odd]}
         for path in sorted(found):
             content = _read(root, found[path], plan.max_file_size)
             if content.stated is not None:
@@ -53,7 +53,7 @@ def check(plan: Plan, names: Sequence[str], now: int) -> list[Checked]:
 
 
 def _read(root: Root, found: Found, max_file_size: int) -> FileContent:
-    result = read_found(root, found, max_file_size)
+    result = read_wanted(root, Wanted.of(0, found), max_file_size)
     if result is not None:
         return result.content
     gone = Finding(severity=Severity.INFO, code="vanished", message="vanished before it could be read")

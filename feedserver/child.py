@@ -2,7 +2,7 @@
 
 Started by `feedserver.starter` with the lock as an open file and the plan on standard input. It ends
 when standard input does, which the kernel closes when the parent dies, however it dies. Everything
-else is `feedserver.indexer`.
+else is `feedserver.follower`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ import threading
 import msgspec
 
 from feedserver.errors import FeedserverError
-from feedserver.indexer import Indexer
 from feedserver.lock import IndexerLock
 from feedserver.plan import Plan
 
@@ -29,10 +28,14 @@ def run(lock: IndexerLock, plan: Plan, stop: threading.Event) -> None:
     Raises:
         FeedserverError: if the state folder cannot be used.
     """
+    # Not before: the processes that read articles are given this module, and need none of the indexer.
+    from feedserver.follower import Follower  # noqa: PLC0415
+    from feedserver.indexer import Indexer  # noqa: PLC0415
+
     lock.sign(plan.fingerprint)
     indexer = Indexer(plan)
     try:
-        indexer.run(stop)
+        Follower(indexer, plan, stop).run()
     finally:
         indexer.close()
 

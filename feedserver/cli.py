@@ -25,9 +25,10 @@ from sqlalchemy.exc import SQLAlchemyError
 from feedserver import __version__, checker, child
 from feedserver.app import make_plan, make_publisher, prepare_state
 from feedserver.errors import FeedserverError, ServerBusyError, SettingsError, UnknownAddressError
+from feedserver.follower import RESCAN_REQUEST
 from feedserver.index import builds
 from feedserver.index.reader import IndexReader
-from feedserver.indexer import RESCAN_REQUEST, Indexer, Summary
+from feedserver.indexer import Indexer, Summary
 from feedserver.indexer import Progress as ScanProgress
 from feedserver.lock import IndexerLock, holder
 from feedserver.model import Format, Kind, Severity, Verdict

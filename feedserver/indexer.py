@@ -1,22 +1,20 @@
-"""Keeps the index equal to the files: scan, read, write; then watch, and do it again.
+"""Makes the index equal to the files: scan, read, write.
 
-One process per state folder runs an `Indexer`, under the lock of `feedserver.lock`. It decides when
-to look at which file; what a file says is decided in `articles`, what is published in `index`. Never
-runs inside a serving process (a parsing thread raised a worker's median latency from 0.9 to 18 ms,
-measured). Keeps promise 1: the stamp decides what is read, the writer what is published.
+One process per state folder has an `Indexer`, under the lock of `feedserver.lock`. What a file says is
+decided in `articles`, what is published in `index`, when to look in `follower`. Never runs inside a serving
+process (a parsing thread raised a worker's median latency from 0.9 to 18 ms, measured). Keeps promise 1:
+the stamp decides what is read, the writer what is published.
 """
 
 from __future__ import annotations
 
 import logging
-import os
-import stat
-import threading
+import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import NamedTuple
+from itertools import chain
+from pathlib import Path, PurePosixPath
 
 import msgspec
 from sqlalchemy.exc import DBAPIError
@@ -25,9 +23,9 @@ from feedserver import claims
 from feedserver.index.keeper import BuildKeeper
 from feedserver.model import FileChange, FileContent, FileKey, Stamp, Value, Verdict
 from feedserver.plan import Plan
+from feedserver.presence import Absence, absence
 from feedserver.readings import FileReading, Wanted, read_all
-from feedserver.scanner import Found, Scan, ScanRules, compare
-from feedserver.watcher import Watcher
+from feedserver.scanner import Found, Gone, Scan, ScanRules, compare
 
 log = logging.getLogger(__name__)
 
@@ -35,20 +33,21 @@ log = logging.getLogger(__name__)
 BATCH_FILES = 500
 BATCH_SECONDS = 0.2
 
+# In a build that nobody sees yet, nothing hurries, and each batch has its price.
+UNSEEN_BATCH_FILES = 2000
+
+# How often a scan pauses for events: a walk over a million files takes half a minute.
+BREATH_SECONDS = 0.02
+
 # A file whose ctime lies this close to its reading may have changed since without another stamp (file
 # systems keep time in ticks); it is read once more.
 UNSETTLED_SECONDS = 2.0
 
-# How often the loop looks at its requests and its stop signal when nothing happens.
-IDLE_SECONDS = 0.5
-
-# Touched by `feedserver index` to ask a running indexer for a scan.
-RESCAN_REQUEST = "rescan-request"
-
 
 class Progress(Value, frozen=True):
-    """How far a scan is: files read of files to read."""
+    """How far a scan is: files found so far, and of those to read, how many are read."""
 
+    found: int
     done: int
     total: int
 
@@ -63,16 +62,51 @@ class Summary(Value, frozen=True):
     seconds: float
 
 
-class _Folder(NamedTuple):
-    """A folder as it is watched: its path, and which folder that is."""
+class _Breath:
+    """The pauses of a scan, in which it tells how far it is and lets others do something.
 
-    path: str
-    device: int
-    inode: int
+    `overtaken` are files and folders that were looked at in a pause: what the scan had read of them before
+    is old.
+    """
 
+    def __init__(
+        self,
+        progress: Callable[[Progress], None] | None = None,
+        meanwhile: Callable[[], None] | None = None,
+    ) -> None:
+        self.found = self.done = self.total = 0
+        self.overtaken: set[tuple[int, str]] = set()
+        self._progress = progress
+        self._meanwhile = meanwhile
+        self._next = 0.0
 
-class _StoppedError(Exception):
-    """The work was ended in the middle; what is missing is found by the next scan."""
+    def counted(self, found: Iterable[Found]) -> Iterator[Found]:
+        """What is found, with pauses."""
+        for one in found:
+            self.found += 1
+            self.take()
+            yield one
+
+    def is_overtaken(self, key: FileKey) -> bool:
+        """Whether a file, or a folder that it is in, was looked at in a pause."""
+        if not self.overtaken:
+            return False
+        folders = (str(folder) for folder in PurePosixPath(key.path).parents)
+        return any((key.root, path) in self.overtaken for path in (key.path, *folders))
+
+    def take(self) -> None:
+        """Pause, if the last time is long enough ago."""
+        if time.monotonic() < self._next:
+            return
+        self.tell()
+        if self._meanwhile is not None:
+            self._meanwhile()
+        self._next = time.monotonic() + BREATH_SECONDS
+
+    def tell(self) -> None:
+        """Tell how far the scan is."""
+        if self._progress is not None:
+            self._progress(Progress(found=self.found, done=self.done, total=self.total))
 
 
 class Indexer:
@@ -92,6 +126,7 @@ class Indexer:
         self._state_dir = Path(plan.state_dir)
         self._rules = ScanRules.of(plan.extensions, plan.skip, plan.max_file_size)
         self._recheck: dict[FileKey, float] = {}
+        self._scanning: _Breath | None = None
         self._keeper = BuildKeeper(self._state_dir, plan.fingerprint, plan.selections, self._now())
 
     def close(self) -> None:
@@ -100,8 +135,16 @@ class Indexer:
 
     # --- scans ----------------------------------------------------------------------------------
 
-    def refresh(self, progress: Callable[[Progress], None] | None = None) -> Summary:
+    def refresh(
+        self,
+        progress: Callable[[Progress], None] | None = None,
+        meanwhile: Callable[[], None] | None = None,
+    ) -> Summary:
         """Bring the index up to date with all files; build it anew if it is damaged or was removed.
+
+        Args:
+            progress: told now and then how far it is.
+            meanwhile: called several times a second between two steps; may itself look at files.
 
         Raises:
             StateError: if it cannot be written, or the memory is damaged.
@@ -109,107 +152,197 @@ class Indexer:
         try:
             self._keeper.renew_if_removed(self._now())
             try:
-                return self._refresh(progress)
+                return self._refresh(_Breath(progress, meanwhile))
             except DBAPIError as error:
                 self._keeper.replace(error, self._now())
-                return self._refresh(progress)
+                return self._refresh(_Breath(progress, meanwhile))
         except DBAPIError as error:
             raise self._keeper.unusable(error) from error
+        finally:
+            self._scanning = None
 
-    def _refresh(self, progress: Callable[[Progress], None] | None) -> Summary:
+    def _refresh(self, breath: _Breath) -> Summary:
+        self._scanning = breath
         started = self._clock()
         changed = self._keeper.writer.advance(self._now()) if self._keeper.is_serving() else 0
         todo: list[Wanted] = []
-        gone: list[FileChange] = []
-        files = 0
+        missing: list[FileKey] = []
+        away = 0
         for position in range(len(self._plan.roots)):
-            known = self._keeper.writer.stamps(position)
-            scan = self._scan(position)
-            found = list(scan.walk())
-            difference = compare(found, known, scan.unlisted)
-            files += len(found)
-            todo += [Wanted(position, item) for item in difference.changed]
-            gone += [self._gone(position, path) for path in difference.gone]
-        changed += self._read_and_apply(todo, progress)
+            scan, found, absent = self._walk(position, breath)
+            away += absent is not None
+            for one in compare(scan, found, self._keeper.writer.stamps(position)):
+                if isinstance(one, Found):
+                    todo.append(Wanted.of(position, one))
+                else:
+                    missing.append(FileKey(root=position, path=one.path))
+                breath.take()
+        changed += self._read_and_apply(todo, breath)
+        breath.tell()
         # Last, so that a file that was moved and keeps its id is there again before it is gone.
-        changed += self._apply(gone)
-        changed += self._keeper.publish(self._now())
+        gone = [self._gone(key.root, key.path) for key in missing if self._is_missing(key)]
+        changed += self._apply_in_batches(gone, breath)
+        if away and self._keeper.would_replace():
+            log.warning(
+                "%d folders are away: the index built before goes on serving until they are there", away
+            )
+        else:
+            changed += self._keeper.publish(self._now())
         finished = self._clock()
         claims.stake(self._keeper.memory, self._plan.claim)
         self._keeper.writer.note(
             {
                 "scan_started": _iso(started),
                 "scan_finished": _iso(finished),
-                "scan_files": str(files),
+                "scan_files": str(breath.found),
+                "pending": "0",
             }
         )
         return Summary(
-            files=files,
+            files=breath.found,
             read=len(todo),
             gone=len(gone),
             articles_changed=changed,
             seconds=finished - started,
         )
 
+    def _walk(self, position: int, breath: _Breath) -> tuple[Scan, Iterator[Found], Absence | None]:
+        """A scan of a root and what it finds: nothing, but nothing gone either, of a root that is away."""
+        scan = self._scan(position)
+        absent = self._absence(position)
+        if absent is None:
+            return scan, breath.counted(scan.walk()), None
+        scan.odd.append(absent.found)
+        if absent.is_final:
+            return scan, iter(()), None
+        scan.unlisted.append("")
+        return scan, iter(()), absent
+
+    def _is_missing(self, key: FileKey) -> bool:
+        """Whether there is nothing at a path still: what a scan did not find may have been made behind it."""
+        scan = self._scan(key.root)
+        return not scan.is_below(key.path) or scan.look(key.path) is None
+
     def look_at(self, root: int, paths: Iterable[str]) -> int:
-        """Bring the index up to date with some paths of a root, which may be files, folders or gone."""
-        scan = self._scan(root)
-        todo: list[Wanted] = []
-        gone: list[FileChange] = []
-        for path in sorted(set(paths)):
-            known = self._keeper.writer.stamps(root, path)
-            found: list[Found] = []
-            if scan.is_below(path):
-                seen = scan.look(path)
-                found = [] if seen is None else [seen]
-                if scan.is_folder(path):
-                    found += scan.walk(path)
-            difference = compare(found, known, scan.unlisted)
-            todo += [Wanted(root, item) for item in difference.changed]
-            gone += [self._gone(root, item) for item in difference.gone]
-        unique = {FileKey(root=one.root, path=one.found.path): one for one in todo}
-        changed = self._read_and_apply(list(unique.values()), None)
+        """Bring the index up to date with some paths of a root, which may be files, folders or gone.
+
+        Paths of a root that is away are left to the next scan. Returns how many articles changed.
+        """
+        if self._absence(root) is not None:
+            return 0
+        paths = sorted(set(paths))
+        if self._scanning is not None:
+            self._scanning.overtaken.update((root, path) for path in paths)
+        todo: dict[str, Wanted] = {}
+        missing: set[str] = set()
+        for path in paths:
+            for one in self._differences(root, path):
+                if isinstance(one, Found):
+                    todo[one.path] = Wanted.of(root, one)
+                else:
+                    missing.add(one.path)
+        breath = _Breath()
+        changed = self._read_and_apply(list(todo.values()), breath)
         # What one of two overlapping paths did not find and the other did was made in between.
-        lost = {change.key: change for change in gone if change.key not in unique}
-        return changed + self._apply(list(lost.values()))
+        gone = [self._gone(root, path) for path in sorted(missing - todo.keys())]
+        return changed + self._apply_in_batches(gone, breath)
+
+    def _differences(self, root: int, path: str) -> Iterator[Found | Gone]:
+        scan = self._scan(root)
+        found: list[Iterable[Found]] = []
+        if scan.is_below(path):
+            seen = scan.look(path)
+            found = [] if seen is None else [[seen]]
+            if scan.is_folder(path):
+                found.append(scan.walk(path))
+        return compare(scan, chain.from_iterable(found), self._keeper.writer.stamps(root, path))
+
+    def look_again(self) -> int:
+        """Look once more at files that had just changed when they were read, where it is time to."""
+        now = self._clock()
+        due = [key for key, moment in self._recheck.items() if moment <= now]
+        for key in due:
+            del self._recheck[key]
+        roots = {key.root for key in due}
+        return sum(self.look_at(root, [key.path for key in due if key.root == root]) for root in roots)
 
     def publish_due(self) -> int:
         """Publish what time alone has changed. Returns the number of articles that changed."""
         due = self._keeper.writer.next_due()
         return 0 if due > self._now() else self._keeper.writer.advance(self._now())
 
+    def next_moment(self) -> float:
+        """When `look_again` or `publish_due` has something to do next, in seconds since the epoch."""
+        return min([float(self._keeper.writer.next_due()), *self._recheck.values()])
+
+    # --- the build ------------------------------------------------------------------------------
+
+    def is_serving(self) -> bool:
+        """Whether readers see what is written; not while an index is built anew."""
+        return self._keeper.is_serving()
+
+    def is_removed(self) -> bool:
+        """Whether the index was removed, so that what is written is written in vain."""
+        return self._keeper.is_removed()
+
+    def replace(self, error: DBAPIError) -> None:
+        """Build the index anew because of an error that it gave.
+
+        Raises:
+            StateError: if the memory is damaged, or another build would do no better.
+        """
+        self._keeper.replace(error, self._now())
+
+    # --- steps ----------------------------------------------------------------------------------
+
     def _scan(self, root: int) -> Scan:
         return Scan(Path(self._plan.roots[root].path), self._rules)
 
-    def _read_and_apply(self, todo: Sequence[Wanted], progress: Callable[[Progress], None] | None) -> int:
-        changed = done = 0
+    def _absence(self, root: int) -> Absence | None:
+        return absence(
+            self._keeper.memory, self._plan.roots[root].path, self._now(), self._plan.drop_missing_after
+        )
+
+    def _read_and_apply(self, todo: Sequence[Wanted], breath: _Breath) -> int:
+        changed = 0
+        breath.total = len(todo)
         for batch in self._batches(todo):
-            changed += self._apply([change for change in batch if change is not None])
-            done += len(batch)
-            if progress is not None:
-                progress(Progress(done=done, total=len(todo)))
+            changed += self._apply([change for change in batch if change is not None], breath)
+            breath.done += len(batch)
+            if len(todo) > BATCH_FILES:
+                self._keeper.writer.note({"pending": str(len(todo) - breath.done)})
+            breath.take()
         return changed
 
     def _batches(self, todo: Sequence[Wanted]) -> Iterator[list[FileChange | None]]:
         """Read files, and hand them over as soon as there are many or some have waited."""
+        is_seen = self._keeper.is_serving()
+        most, longest = (BATCH_FILES, BATCH_SECONDS) if is_seen else (UNSEEN_BATCH_FILES, math.inf)
         batch: list[FileChange | None] = []
         begun = time.monotonic()
-        for wanted, result in read_all(self._plan, todo):
+        for wanted, result in read_all(self._plan, todo, len(todo)):
             batch.append(self._judge(wanted, result))
-            if len(batch) >= BATCH_FILES or time.monotonic() - begun > BATCH_SECONDS:
+            if len(batch) >= most or time.monotonic() - begun > longest:
                 yield batch
                 batch, begun = [], time.monotonic()
         if batch:
             yield batch
 
-    def _apply(self, changes: Sequence[FileChange]) -> int:
-        return self._keeper.apply(changes, self._now())
+    def _apply_in_batches(self, changes: Sequence[FileChange], breath: _Breath) -> int:
+        changed = 0
+        for start in range(0, len(changes), BATCH_FILES):
+            changed += self._apply(changes[start : start + BATCH_FILES], breath)
+            breath.take()
+        return changed
+
+    def _apply(self, changes: Sequence[FileChange], breath: _Breath) -> int:
+        return self._keeper.apply([one for one in changes if not breath.is_overtaken(one.key)], self._now())
 
     # --- files ----------------------------------------------------------------------------------
 
     def _judge(self, wanted: Wanted, result: FileReading | None) -> FileChange | None:
         """What a reading changes; None if that shall be decided later."""
-        key = FileKey(root=wanted.root, path=wanted.found.path)
+        key = FileKey(root=wanted.root, path=wanted.path)
         if result is None:
             return self._gone(key.root, key.path)
         if result.is_found:
@@ -244,122 +377,6 @@ class Indexer:
     def _order_path(self, key: FileKey) -> str:
         prefix = self._plan.roots[key.root].reading.id_prefix
         return f"{prefix}/{key.path}" if prefix else key.path
-
-    # --- the loop -------------------------------------------------------------------------------
-
-    def run(self, stop: threading.Event, on_scan: Callable[[Summary], None] | None = None) -> None:
-        """Keep the index up to date until `stop` is set.
-
-        Raises:
-            StateError: if it cannot be written, or the memory is damaged.
-        """
-
-        def check(_: Progress) -> None:
-            if stop.is_set():
-                raise _StoppedError
-
-        def scan() -> None:
-            summary = self.refresh(check)
-            self._report(summary)
-            if on_scan is not None:
-                on_scan(summary)
-
-        try:
-            while not stop.is_set():
-                folders = self._watchable_roots()
-                with Watcher([Path(path) for path, _, _ in folders]) as watcher:
-                    scan()
-                    self._follow_or_replace(watcher, folders, stop, scan)
-        except _StoppedError:
-            log.info("stopped before the scan was complete")
-
-    def _follow_or_replace(
-        self, watcher: Watcher, folders: list[_Folder], stop: threading.Event, scan: Callable[[], None]
-    ) -> None:
-        try:
-            self._follow(watcher, folders, stop, scan)
-        except DBAPIError as error:
-            self._keeper.replace(error, self._now())
-
-    def _follow(
-        self, watcher: Watcher, folders: list[_Folder], stop: threading.Event, scan: Callable[[], None]
-    ) -> None:
-        """Follow changes until `stop` is set, the watcher sees other folders, or the index is removed."""
-        scanned = time.monotonic()
-        names = {path for path, _, _ in folders}
-        while not stop.is_set():
-            rescan = scanned + self._plan.rescan_interval
-            paths = watcher.wait(self._patience(rescan - time.monotonic()))
-            if paths & names or self._watchable_roots() != folders or self._keeper.is_removed():
-                return
-            self._handle(paths)
-            self._look_again()
-            self._report_changes(self.publish_due(), "became due")
-            if time.monotonic() >= rescan or self._scan_is_requested():
-                scan()
-                scanned = time.monotonic()
-
-    def _patience(self, until_rescan: float) -> float:
-        """How long to wait for events, in seconds."""
-        due = self._keeper.writer.next_due()
-        moments = [*self._recheck.values(), float(due)]
-        waits = [moment - self._clock() for moment in moments]
-        return max(0.0, min([IDLE_SECONDS, until_rescan, *waits]))
-
-    def _handle(self, paths: set[str]) -> None:
-        # The watcher follows links to folders: what happens in such a folder is told of a path through one.
-        folders = {os.path.dirname(path) for path in paths}  # noqa: PTH120  as in the scanner
-        real = {folder: os.path.realpath(folder) for folder in folders}
-        paths = {f"{real[folder]}/{name}" for folder, name in map(os.path.split, paths)}
-        for position, root in enumerate(self._plan.roots):
-            start = os.path.realpath(root.path) + os.sep
-            below = [path.removeprefix(start) for path in paths if path.startswith(start)]
-            if below:
-                self._report_changes(self.look_at(position, below), "changed on disk")
-
-    def _look_again(self) -> None:
-        now = self._clock()
-        due = [key for key, moment in self._recheck.items() if moment <= now]
-        for position in {key.root for key in due}:
-            paths = [key.path for key in due if key.root == position]
-            for key in due:
-                self._recheck.pop(key, None)
-            self._report_changes(self.look_at(position, paths), "settled")
-
-    def _watchable_roots(self) -> list[_Folder]:
-        """The roots that exist, and which folders they are: another one must be watched anew."""
-        folders = []
-        for root in self._plan.roots if self._plan.watch else ():
-            try:
-                status = os.stat(root.path)  # noqa: PTH116  beside realpath, which pathlib has not
-            except OSError:
-                continue  # the scan says why
-            if stat.S_ISDIR(status.st_mode):
-                folders.append(_Folder(os.path.realpath(root.path), status.st_dev, status.st_ino))
-        return folders
-
-    def _scan_is_requested(self) -> bool:
-        request = self._state_dir / RESCAN_REQUEST
-        if not request.exists():
-            return False
-        # Removed before the scan: a request made during it wants another one.
-        request.unlink(missing_ok=True)
-        return True
-
-    def _report(self, summary: Summary) -> None:
-        if summary.read or summary.gone or summary.articles_changed:
-            log.info(
-                "scanned %d files in %.2f s: %d read, %d gone, %d articles changed",
-                summary.files,
-                summary.seconds,
-                summary.read,
-                summary.gone,
-                summary.articles_changed,
-            )
-
-    def _report_changes(self, changed: int, why: str) -> None:
-        if changed:
-            log.info("%d articles changed (%s)", changed, why)
 
     def _now(self) -> int:
         return int(self._clock())

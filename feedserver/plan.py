@@ -46,3 +46,4 @@ class Plan(Value, frozen=True):
     selections: tuple[Selection, ...] = ()
     rescan_interval: float = 60.0
     watch: bool = True
+    drop_missing_after: float = 86_400.0

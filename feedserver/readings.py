@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from datetime import UTC, datetime
-from itertools import islice
+from itertools import chain, islice
 from multiprocessing import get_context, parent_process
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
@@ -35,7 +35,7 @@ LEAST_FOR_POOL = 2000
 
 # Files that a process of the pool reads at a time, and how many such pieces wait for each.
 PIECE_FILES = 100
-PIECES_AHEAD = 3
+PIECES_AHEAD = 6
 
 MOST_PROCESSES = 8
 
@@ -49,72 +49,85 @@ class FileReading(Value, frozen=True):
 
 
 class Wanted(NamedTuple):
-    """A file to read: the position of its root, and what the scan found of it."""
+    """A file to read: the position of its root, its path, and what the scan had to say of it, if anything.
+
+    No more than that, as a first scan holds one for each of a million files.
+    """
 
     root: int
-    found: Found
+    path: str
+    found: Found | None = None
+
+    @classmethod
+    def of(cls, root: int, found: Found) -> Wanted:
+        """What to read of what was found."""
+        return cls(root, found.path, None if found.finding is None else found)
 
 
-def read_found(
-    root: Root, found: Found, max_file_size: int, selections: Sequence[Selection] = ()
+def read_wanted(
+    root: Root, wanted: Wanted, max_file_size: int, selections: Sequence[Selection] = ()
 ) -> FileReading | None:
     """What a path is and says now; None if it is gone; `selections` are the feeds of the settings."""
-    if found.finding is not None:
+    found = wanted.found
+    if found is not None and found.finding is not None:
         broken = found.finding.severity is Severity.ERROR
         verdict = Verdict.BROKEN if broken else Verdict.NOT_ARTICLE
         content = FileContent(verdict=verdict, findings=(found.finding,))
         return FileReading(stamp=found.stamp, content=content, is_found=True)
-    result = read_bytes(Path(root.path), found.path, max_file_size)
+    result = read_bytes(Path(root.path), wanted.path, max_file_size)
     if result is None:
         return None
     if isinstance(result, Unreadable):
         content = FileContent(verdict=Verdict.BROKEN, findings=(result.finding,))
-        return FileReading(stamp=found.stamp, content=content, is_found=True)
+        return FileReading(stamp=result.stamp, content=content)
     raw, stamp = result
     mtime = datetime.fromtimestamp(stamp.mtime_ns // 1_000_000_000, UTC)
-    reading = read_article(raw, PurePosixPath(found.path), mtime, root.reading)
+    reading = read_article(raw, PurePosixPath(wanted.path), mtime, root.reading)
     return FileReading(stamp=stamp, content=content_of(reading, selections))
 
 
-def read_all(plan: Plan, wanted: Sequence[Wanted]) -> Iterator[tuple[Wanted, FileReading | None]]:
-    """Read files in their order: few of them here, many in a pool of as many processes as there are cores."""
-    done = 0
+def read_all(plan: Plan, wanted: Iterable[Wanted], count: int) -> Iterator[tuple[Wanted, FileReading | None]]:
+    """Read files in their order: few of them here, many in a pool of as many processes as there are cores.
+
+    Args:
+        plan: for the roots and the rules.
+        wanted: the files.
+        count: how many they are.
+    """
+    everything = iter(wanted)
+    unread: deque[list[Wanted]] = deque()
     processes = min(_cores(), MOST_PROCESSES)
-    if len(wanted) >= LEAST_FOR_POOL and processes > 1:
+    if count >= LEAST_FOR_POOL and processes > 1:
         try:
-            for result in _read_in_pool(plan, wanted, processes):
-                done += 1
-                yield result
+            yield from _read_in_pool(plan, everything, processes, unread)
         except BrokenProcessPool as error:
             log.warning("files are read by one process from here on: %s", error)
-    for one in wanted[done:]:
+    for one in chain(*unread, everything):
         yield one, _read(plan, one)
 
 
 def _read_in_pool(
-    plan: Plan, wanted: Sequence[Wanted], processes: int
+    plan: Plan, everything: Iterator[Wanted], processes: int, unread: deque[list[Wanted]]
 ) -> Iterator[tuple[Wanted, FileReading | None]]:
-    """Hand out pieces, never many more than are consumed."""
-    waiting: deque[tuple[list[Wanted], Future[bytes]]] = deque()
-    pieces = _pieces(wanted)
+    """Hand out pieces, never many more than are consumed; `unread` holds those that are not read yet."""
+    waiting: deque[Future[bytes]] = deque()
     context, start = get_context("spawn"), (msgspec.json.encode(plan),)
     with ProcessPoolExecutor(processes, context, initializer=_start, initargs=start) as pool:
         try:
             while True:
-                for piece in islice(pieces, processes * PIECES_AHEAD - len(waiting)):
-                    waiting.append((piece, pool.submit(_read_piece, piece)))
+                while len(waiting) < processes * PIECES_AHEAD:
+                    piece = list(islice(everything, PIECE_FILES))
+                    if not piece:
+                        break
+                    unread.append(piece)
+                    waiting.append(pool.submit(_read_piece, piece))
                 if not waiting:
                     return
-                piece, future = waiting.popleft()
-                yield from zip(piece, _DECODER.decode(future.result()), strict=True)
+                found = _DECODER.decode(waiting[0].result())
+                waiting.popleft()
+                yield from zip(unread.popleft(), found, strict=True)
         finally:
             pool.shutdown(cancel_futures=True)
-
-
-def _pieces(wanted: Iterable[Wanted]) -> Iterator[list[Wanted]]:
-    everything = iter(wanted)
-    while piece := list(islice(everything, PIECE_FILES)):
-        yield piece
 
 
 # --- In a process of the pool -------------------------------------------------------------------
@@ -144,7 +157,7 @@ def _read_piece(piece: Sequence[Wanted]) -> bytes:
 
 
 def _read(plan: Plan, wanted: Wanted) -> FileReading | None:
-    return read_found(plan.roots[wanted.root], wanted.found, plan.max_file_size, plan.selections)
+    return read_wanted(plan.roots[wanted.root], wanted, plan.max_file_size, plan.selections)
 
 
 def _cores() -> int:

@@ -14,7 +14,8 @@ import fnmatch
 import os
 import re
 import stat
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator
+from enum import IntEnum
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
@@ -61,44 +62,84 @@ class Found(NamedTuple):
     finding: Finding | None = None
 
 
+class _Step(IntEnum):
+    """What a walk does with a name."""
+
+    ENTER = 0
+    ARTICLE = 1
+    LINK = 2
+
+
+class Gone(NamedTuple):
+    """A path below a root that was known, and at which nothing is now."""
+
+    path: str
+
+
 class Scan:
     """One walk over a root, or the part of it at one path.
 
     Attributes:
         unlisted: folders that could not be listed. Files below them are neither there nor gone.
+        odd: what a walk found and could not yield in its order: such folders, and names that are not UTF-8.
     """
 
     def __init__(self, root: Path, rules: ScanRules) -> None:
         self._root = os.path.realpath(root)
         self._rules = rules
         self.unlisted: list[str] = []
+        self.odd: list[Found] = []
 
     def walk(self, under: str = "") -> Iterator[Found]:
-        """Everything at or below a folder: article files, and what is wrong with others."""
-        pending = [under]
+        """Article files at or below a folder, and what is wrong with others, in the order of their paths.
+
+        In this order, which is the one of the index, a walk over a million files is compared with what is
+        known in one pass (`compare`), and holds no more than the names of the folders it is in.
+        """
+        pending = [self._listing(under)]
         while pending:
-            folder = pending.pop()
-            try:
-                with os.scandir(self._absolute(folder)) as entries:
-                    listed = [
-                        (entry, entry.is_dir(follow_symlinks=False))
-                        for entry in entries
-                        if not self._rules.is_skipped(entry.name)
-                    ]
-            except OSError as error:
-                if folder == "" or error.errno not in (errno.ENOENT, errno.ENOTDIR):
-                    self.unlisted.append(folder)
-                    yield Found(_printable(folder), NO_STAMP, _unreadable("listed", error))
-                continue
-            for entry, is_folder in listed:
-                path = f"{folder}/{entry.name}" if folder else entry.name
-                if is_folder:
-                    pending.append(path)
-                is_article = self._rules.is_article_name(entry.name)
-                if is_article or entry.is_symlink():
-                    found = self._look(path, is_article)
-                    if found is not None:
-                        yield found
+            for path, step in pending[-1]:
+                if step is _Step.ENTER:
+                    pending.append(self._listing(path.removesuffix("/")))
+                    break
+                found = self._look(path, step is _Step.ARTICLE)
+                if found is None or (found.finding is _FOLDER and not self._can_be_listed(path)):
+                    continue  # what cannot be listed is told when it is entered
+                if found.path == path:
+                    yield found
+                else:
+                    self.odd.append(found)
+            else:
+                pending.pop()
+
+    def _listing(self, folder: str) -> Iterator[tuple[str, _Step]]:
+        """What to do with the paths in a folder, in their order; a path to enter ends with a slash."""
+        before = f"{folder}/" if folder else ""
+        names: list[tuple[str, _Step]] = []
+        try:
+            with os.scandir(self._absolute(folder)) as entries:
+                for entry in entries:
+                    if self._rules.is_skipped(entry.name):
+                        continue
+                    if entry.is_dir(follow_symlinks=False):
+                        names.append((f"{before}{entry.name}/", _Step.ENTER))
+                    if self._rules.is_article_name(entry.name):
+                        names.append((before + entry.name, _Step.ARTICLE))
+                    elif entry.is_symlink():
+                        names.append((before + entry.name, _Step.LINK))
+        except OSError as error:
+            if folder == "" or error.errno not in (errno.ENOENT, errno.ENOTDIR):
+                self.unlisted.append(folder)
+                self.odd.append(Found(_printable(folder), NO_STAMP, _unreadable("listed", error)))
+            return iter(())
+        return iter(sorted(names))
+
+    def _can_be_listed(self, folder: str) -> bool:
+        try:
+            os.scandir(self._absolute(folder)).close()
+        except OSError:
+            return False
+        return True
 
     def look(self, path: str) -> Found | None:
         """What is to be said of one path; None if it is gone, or neither article nor linked folder."""
@@ -177,9 +218,10 @@ def _leads_back(absolute: str) -> bool:
 
 
 class Unreadable(NamedTuple):
-    """A file whose bytes cannot be had, and why."""
+    """A file whose bytes cannot be had, why, and its stamp when that was found out."""
 
     finding: Finding
+    stamp: Stamp
 
 
 def read_bytes(root: Path, path: str, max_file_size: int) -> tuple[bytes, Stamp] | Unreadable | None:
@@ -200,8 +242,8 @@ def read_bytes(root: Path, path: str, max_file_size: int) -> tuple[bytes, Stamp]
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
-        return Unreadable(_unreadable("read", error))
-    return Unreadable(_error("unsettled", "kept changing while it was being read"))
+        return Unreadable(_unreadable("read", error), _stamp_at(absolute))
+    return Unreadable(_error("unsettled", "kept changing while it was being read"), NO_STAMP)
 
 
 def _read_once(absolute: str, root: Path, max_file_size: int) -> tuple[bytes, Stamp] | Unreadable | None:
@@ -211,22 +253,30 @@ def _read_once(absolute: str, root: Path, max_file_size: int) -> tuple[bytes, St
     try:
         before = os.fstat(handle)
         if not stat.S_ISREG(before.st_mode):
-            return Unreadable(_NOT_A_FILE)
+            return Unreadable(_NOT_A_FILE, _stamp_of(before))
         # After opening, because what is looked at before can be replaced by a link in between.
         target = _target_of(handle, absolute)
         if target is None:
             return None
         if target != absolute and not _is_below(target, os.path.realpath(root)):
-            return Unreadable(_OUTSIDE)
+            return Unreadable(_OUTSIDE, _stamp_at(absolute))
         raw = _read_up_to(handle, min(before.st_size, max_file_size) + 1)
         after, named = os.fstat(handle), os.lstat(target)
     finally:
         os.close(handle)
     if len(raw) > max_file_size:
-        return Unreadable(_too_large(after.st_size, max_file_size))
+        return Unreadable(_too_large(after.st_size, max_file_size), _stamp_of(after))
     stamp = _stamp_of(before)
     is_settled = stamp == _stamp_of(after) == _stamp_of(named) and len(raw) == stamp.size
     return (raw, stamp) if is_settled else None
+
+
+def _stamp_at(absolute: str) -> Stamp:
+    """The stamp that a walk would find; none if that cannot be told either."""
+    try:
+        return _stamp_of(os.stat(absolute))  # noqa: PTH116  as above
+    except OSError:
+        return NO_STAMP
 
 
 def _target_of(handle: int, absolute: str) -> str | None:
@@ -250,25 +300,39 @@ def _read_up_to(handle: int, size: int) -> bytes:
     return raw
 
 
-class Difference(NamedTuple):
-    """What a walk found against what was known: to be read, to be noted as it is, to be forgotten."""
+def compare(scan: Scan, found: Iterable[Found], known: Iterable[tuple[str, Stamp]]) -> Iterator[Found | Gone]:
+    """What must be read, because it is new or has another stamp, and at last what is gone.
 
-    changed: list[Found]
-    gone: list[str]
-
-
-def compare(found: Iterable[Found], known: dict[str, Stamp], unlisted: Collection[str]) -> Difference:
-    """Compare a finished walk with the known stamps.
-
-    `unlisted` may be the live list of the walk that `found` iterates over: it is looked at last.
+    Args:
+        scan: the one that finds.
+        found: in the order of their paths, `scan.odd` aside.
+        known: paths with their stamps, in the same order.
     """
-    remaining = dict(known)
-    # By path: a folder named like an article that cannot be listed is found twice.
-    unique = {item.path: item for item in found}
-    changed = [item for item in unique.values() if remaining.pop(item.path, None) != item.stamp]
-    prefixes = tuple(f"{folder}/" if folder else "" for folder in unlisted)
-    gone = [path for path in remaining if not path.startswith(prefixes)] if prefixes else list(remaining)
-    return Difference(changed, gone)
+    missing: dict[str, Stamp] = {}
+    rest = iter(known)
+    path, stamp = next(rest, _END)
+    for item in found:
+        while path is not None and path < item.path:
+            missing[path] = stamp
+            path, stamp = next(rest, _END)
+        if path != item.path:
+            yield item
+            continue
+        if stamp != item.stamp:
+            yield item
+        path, stamp = next(rest, _END)
+    while path is not None:
+        missing[path] = stamp
+        path, stamp = next(rest, _END)
+    # By path: two names that are not UTF-8 may be shown alike.
+    for item in {item.path: item for item in scan.odd}.values():
+        if missing.pop(item.path, None) != item.stamp:
+            yield item
+    prefixes = tuple(f"{folder}/" if folder else "" for folder in scan.unlisted)
+    yield from (Gone(path) for path in missing if not (prefixes and path.startswith(prefixes)))
+
+
+_END: tuple[str | None, Stamp] = (None, NO_STAMP)
 
 
 def _stamp_of(status: os.stat_result) -> Stamp:

@@ -234,6 +234,7 @@ class Scan(Section):
     )
     max_file_size: Positive = 1_048_576  # bytes
     rescan_interval: Positive = 60  # seconds
+    drop_missing_after: Seconds = 86_400
     watch: StrictBool = True
 
 

@@ -22,7 +22,7 @@ from servers import PATIENCE, REPOSITORY, Server, feedserver, free_port, serve, 
 from feedserver import __version__
 from feedserver.app import make_publisher
 from feedserver.cli import main
-from feedserver.indexer import RESCAN_REQUEST
+from feedserver.follower import RESCAN_REQUEST
 from feedserver.lock import IndexerLock
 from feedserver.model import Format, Kind, ListingKey
 from feedserver.publisher import Document, Publisher

@@ -33,12 +33,14 @@ from builders import (
 from sqlalchemy.exc import DBAPIError
 from unprivileged import open_folder, unprivileged
 
+from feedserver import indexer, readings
 from feedserver.errors import StateError
-from feedserver.index import builds
+from feedserver.follower import RESCAN_REQUEST, Follower
+from feedserver.index import builds, writer
 from feedserver.index.builds import transaction
 from feedserver.index.keeper import BuildKeeper
 from feedserver.index.reader import IndexReader
-from feedserver.indexer import RESCAN_REQUEST, Indexer, Progress, Summary
+from feedserver.indexer import Indexer, Progress, Summary
 from feedserver.model import Selection
 from feedserver.plan import Plan
 
@@ -184,7 +186,7 @@ def test_progress_and_summary_tell_what_is_done(site: Site) -> None:
         write_article(site.folder, f"{number}.md")
     seen: list[Progress] = []
     summary = site.indexer.refresh(seen.append)
-    assert seen[-1] == Progress(done=7, total=7)
+    assert seen[-1] == Progress(found=7, done=7, total=7)
     assert summary == Summary(files=7, read=7, gone=0, articles_changed=7, seconds=0)
 
 
@@ -637,7 +639,7 @@ def running(plan: Plan) -> Iterator[list[Summary]]:
 
     def run() -> None:
         try:
-            indexer.run(stop, scans.append)
+            Follower(indexer, plan, stop, scans.append).run()
         except BaseException as error:
             failures.append(error)
 
@@ -802,7 +804,7 @@ def test_a_scan_that_is_under_way_ends_with_the_loop(plan: Plan) -> None:
     stop = threading.Event()
     scans: list[Summary] = []
     indexer = Indexer(plan)
-    thread = threading.Thread(target=indexer.run, args=(stop, scans.append))
+    thread = threading.Thread(target=Follower(indexer, plan, stop, scans.append).run)
     thread.start()
     time.sleep(0.15)
     stop.set()
@@ -860,3 +862,165 @@ def test_sudden_death_at_any_moment_leaves_an_index_that_goes_on(tmp_path: Path)
     site.rebuild()
     assert site.contents == before
     site.indexer.close()
+
+
+# --- Folders that are away
+
+
+def unmount(folder: Path) -> Path:
+    """What remains when a file system is unmounted: an empty folder that is another one."""
+    mounted = folder.rename(folder.with_name("mounted"))
+    folder.mkdir()
+    return mounted
+
+
+def mount(mounted: Path, folder: Path) -> None:
+    folder.rmdir()
+    mounted.rename(folder)
+
+
+def findings_of_the_root(site: Site) -> str:
+    return str(site.contents.findings.get((0, ""), ""))
+
+
+def test_an_unmounted_folder_deletes_nothing_until_it_was_away_for_long(tmp_path: Path) -> None:
+    clock = Clock(LATER)
+    site = Site(tmp_path, clock, drop_missing_after=1000.0)
+    some_articles(site)
+    site.indexer.refresh()
+    before = site.contents
+    mounted = unmount(site.folder)
+    clock.now += 10
+    for _ in range(3):
+        assert site.indexer.refresh().articles_changed == 0
+        assert site.indexer.look_at(0, ["_news/bees.md", "_news", ""]) == 0
+    assert site.contents.facets == before.facets
+    assert "folder-away" in findings_of_the_root(site)
+    assert "stay published until 2100-01-01 00:16:50 UTC" in findings_of_the_root(site)
+
+    mount(mounted, site.folder)
+    assert site.indexer.refresh().articles_changed == 0
+    assert site.contents == before
+
+    mounted = unmount(site.folder)
+    clock.now += 500
+    assert site.indexer.refresh().articles_changed == 0
+    clock.now += 1000
+    assert site.indexer.refresh().articles_changed == len(before.entries)
+    assert site.contents.entries == {}
+    assert "were dropped" in findings_of_the_root(site)
+    assert site.indexer.refresh().read == 0
+
+    mount(mounted, site.folder)
+    site.indexer.refresh()
+    assert site.contents.entries == before.entries
+    site.indexer.close()
+
+
+def test_a_folder_that_was_emptied_is_empty_at_once(site: Site) -> None:
+    some_articles(site)
+    site.indexer.refresh()
+    shutil.rmtree(site.folder / "_news")
+    for file in site.folder.iterdir():
+        file.unlink()
+    site.indexer.refresh()
+    assert site.contents.entries == {}
+
+
+def test_a_folder_that_is_another_one_with_articles_counts_at_once(site: Site) -> None:
+    some_articles(site)
+    site.indexer.refresh()
+    unmount(site.folder)
+    write_article(site.folder, "_news/wasps.md", title="Wasps", mtime=START)
+    site.indexer.refresh()
+    assert site.titles() == {"Wasps"}
+
+
+def test_how_long_a_folder_is_away_outlives_the_process_and_the_index(tmp_path: Path) -> None:
+    clock = Clock(LATER)
+    site = Site(tmp_path, clock, drop_missing_after=1000.0)
+    some_articles(site)
+    site.indexer.refresh()
+    unmount(site.folder)
+    site.indexer.refresh()
+    clock.now += 999
+    site.restart()
+    assert site.contents.entries
+    clock.now += 1
+    site.restart()
+    assert site.contents.entries == {}
+    site.indexer.close()
+
+
+def test_an_index_for_other_settings_does_not_take_over_while_a_folder_is_away(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    clock = Clock(LATER)
+    site = Site(tmp_path, clock, drop_missing_after=1000.0)
+    some_articles(site)
+    site.indexer.refresh()
+    before = site.contents
+    mounted = unmount(site.folder)
+    site.plan = msgspec.structs.replace(site.plan, fingerprint="other")
+    site.restart()
+    assert site.contents == before
+    assert "the index built before goes on serving" in caplog.text
+    mount(mounted, site.folder)
+    site.indexer.refresh()
+    assert site.contents == before
+    assert site.indexer.is_serving()
+    site.indexer.close()
+
+
+# --- Events while a scan runs
+
+
+def test_what_is_looked_at_while_a_scan_runs_is_newer_than_what_the_scan_read_before(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_article(site.folder, "a.md", title="Unchanged", mtime=START)
+    site.indexer.refresh()
+    for number in range(20):
+        write_article(site.folder, f"{number:02}.md", title="Old", mtime=START)
+    monkeypatch.setattr(readings, "LEAST_FOR_POOL", 1)
+    monkeypatch.setattr(readings, "_cores", lambda: 2)
+    monkeypatch.setattr(readings, "PIECE_FILES", 10)
+    monkeypatch.setattr(indexer, "BATCH_FILES", 5)
+    monkeypatch.setattr(indexer, "BREATH_SECONDS", 0.0)
+    rewritten: list[Path] = []
+
+    def meanwhile() -> None:
+        if not rewritten and "Old" in site.titles():
+            rewritten.append(write_article(site.folder, "09.md", title="New", mtime=START + 1))
+            (site.folder / "08.md").unlink()
+            # In this process, so that it is read now and not after what waits in the pool.
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(readings, "LEAST_FOR_POOL", 1000)
+                site.indexer.look_at(0, ["08.md", "09.md"])
+
+    site.indexer.refresh(meanwhile=meanwhile)
+    assert rewritten
+    assert site.titles() == {"Unchanged", "Old", "New"}
+    assert len(site.contents.entries) == 20
+    changes = site.indexer.refresh()
+    assert (changes.read, changes.gone) == (0, 0)
+
+
+def test_what_appears_behind_the_walk_of_a_scan_is_not_taken_for_gone(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(5):
+        write_article(site.folder, f"{number}.md", mtime=START)
+    site.indexer.refresh()
+    monkeypatch.setattr(indexer, "BREATH_SECONDS", 0.0)
+    monkeypatch.setattr(writer, "STAMPS_AT_A_TIME", 1)
+    made: list[Path] = []
+
+    def meanwhile() -> None:
+        if not made:
+            made.append(write_article(site.folder, "0-0.md", title="Behind", mtime=START))
+            site.indexer.look_at(0, ["0-0.md"])
+
+    site.indexer.refresh(meanwhile=meanwhile)
+    assert "Behind" in site.titles()
+    assert len(site.contents.entries) == 6

@@ -35,32 +35,32 @@ def plan(tmp_path: Path) -> Plan:
 
 def wanted_of(plan: Plan) -> list[Wanted]:
     rules = ScanRules.of(plan.extensions, plan.skip, plan.max_file_size)
-    return [Wanted(0, found) for found in sorted(Scan(Path(plan.roots[0].path), rules).walk())]
+    return [Wanted.of(0, found) for found in Scan(Path(plan.roots[0].path), rules).walk()]
 
 
 def test_a_pool_reads_what_one_process_reads_in_the_same_order(
     plan: Plan, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     wanted = wanted_of(plan)
-    alone = list(read_all(plan, wanted))
+    alone = list(read_all(plan, wanted, len(wanted)))
     monkeypatch.setattr(readings, "LEAST_FOR_POOL", 1)
     monkeypatch.setattr(readings, "_cores", lambda: 2)
 
-    assert list(read_all(plan, wanted)) == alone
+    assert list(read_all(plan, wanted, len(wanted))) == alone
     assert len(alone) == FILES + 2
 
 
 def test_a_file_that_is_gone_by_then_is_none_and_the_others_are_read(plan: Plan) -> None:
     wanted = wanted_of(plan)
-    (Path(plan.roots[0].path) / wanted[3].found.path).unlink()
-    results = [result for _, result in read_all(plan, wanted)]
+    (Path(plan.roots[0].path) / wanted[3].path).unlink()
+    results = [result for _, result in read_all(plan, wanted, len(wanted))]
 
     assert results[3] is None
     assert [result for result in results if result is None] == [None]
 
 
 def test_what_cannot_be_read_is_broken_and_says_why(plan: Plan) -> None:
-    found = {one.found.path: result for one, result in read_all(plan, wanted_of(plan))}
+    found = {one.path: result for one, result in read_all(plan, wanted_of(plan), 0)}
     pipe, broken = found["_news/pipe.md"], found["_news/broken.md"]
     assert pipe is not None
     assert broken is not None
@@ -74,12 +74,12 @@ def test_when_a_process_of_the_pool_dies_the_rest_is_read_here(
     plan: Plan, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     wanted = wanted_of(plan)
-    alone = list(read_all(plan, wanted))
+    alone = list(read_all(plan, wanted, len(wanted)))
     monkeypatch.setattr(readings, "LEAST_FOR_POOL", 1)
     monkeypatch.setattr(readings, "_cores", lambda: 2)
     monkeypatch.setattr(readings, "PIECES_AHEAD", 1)
     results: list[tuple[Wanted, FileReading | None]] = []
-    for result in read_all(plan, wanted):
+    for result in read_all(plan, wanted, len(wanted)):
         if not results:
             for pid in descendants(os.getpid()):
                 command = Path(f"/proc/{pid}/cmdline").read_bytes()
@@ -103,8 +103,8 @@ def main():
     plan = msgspec.json.decode(sys.argv[1], type=Plan)
     readings.LEAST_FOR_POOL, readings._cores = 1, lambda: 2
     rules = ScanRules.of(plan.extensions, plan.skip, plan.max_file_size)
-    found = [readings.Wanted(0, one) for one in Scan(Path(plan.roots[0].path), rules).walk()]
-    for _ in readings.read_all(plan, found):
+    found = [readings.Wanted.of(0, one) for one in Scan(Path(plan.roots[0].path), rules).walk()]
+    for _ in readings.read_all(plan, found, len(found)):
         print("reading", flush=True)
         time.sleep(60)
 

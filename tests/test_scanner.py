@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -18,6 +18,7 @@ from feedserver.model import Severity, Stamp
 from feedserver.scanner import (
     NO_STAMP,
     Found,
+    Gone,
     Scan,
     ScanRules,
     Unreadable,
@@ -37,9 +38,21 @@ def root(tmp_path: Path) -> Path:
     return folder
 
 
+def found_below(root: Path, under: str = "") -> list[Found]:
+    scan = Scan(root, RULES)
+    return [*scan.walk(under), *scan.odd]
+
+
+def differences(scan: Scan, found: Iterable[Found], known: dict[str, Stamp]) -> tuple[list[Found], list[str]]:
+    """What is to be read, and the paths that are gone."""
+    compared = list(compare(scan, found, sorted(known.items())))
+    changed = [one for one in compared if isinstance(one, Found)]
+    return changed, [one.path for one in compared if isinstance(one, Gone)]
+
+
 def walk(root: Path, under: str = "") -> dict[str, str]:
     """What a walk finds: paths and the codes of findings, which are empty for articles."""
-    return {found.path: code_of(found) for found in Scan(root, RULES).walk(under)}
+    return {found.path: code_of(found) for found in found_below(root, under)}
 
 
 def look(root: Path, path: str) -> dict[str, str]:
@@ -86,7 +99,7 @@ def test_leftovers_and_hidden_files_are_passed_over(root: Path, path: str) -> No
 def test_stamps_are_those_of_the_files(root: Path) -> None:
     path = write_file(root, "a.md", "text", mtime=1_700_000_000.5)
     status = path.stat()
-    [found] = Scan(root, RULES).walk()
+    [found] = found_below(root)
     assert found.stamp == Stamp(
         mtime_ns=1_700_000_000_500_000_000, ctime_ns=status.st_ctime_ns, size=4, inode=status.st_ino
     )
@@ -94,7 +107,7 @@ def test_stamps_are_those_of_the_files(root: Path) -> None:
 
 def test_a_look_finds_what_a_walk_finds(root: Path, tmp_path: Path) -> None:
     make_oddities(root, tmp_path)
-    walked = {found for found in Scan(root, RULES).walk() if found.finding is None or found.stamp != NO_STAMP}
+    walked = {found for found in found_below(root) if found.finding is None or found.stamp != NO_STAMP}
     looked = {Scan(root, RULES).look(one.path) for one in walked}
     assert looked == walked
 
@@ -143,7 +156,7 @@ def test_every_oddity_is_one_finding(root: Path, tmp_path: Path) -> None:
 
 def test_what_is_told_of_a_link_names_no_target(root: Path, tmp_path: Path) -> None:
     make_oddities(root, tmp_path)
-    messages = [found.finding.message for found in Scan(root, RULES).walk() if found.finding]
+    messages = [found.finding.message for found in found_below(root) if found.finding]
     assert not [message for message in messages if "secret" in message or str(tmp_path) in message]
 
 
@@ -165,7 +178,7 @@ def test_a_name_that_is_not_utf_8_is_told_in_a_printable_way(root: Path) -> None
     Path(os.fsdecode(os.fsencode(root) + b"/caf\xe9.md")).write_text("text")
     Path(os.fsdecode(os.fsencode(root) + b"/d\xff")).mkdir()
     Path(os.fsdecode(os.fsencode(root) + b"/d\xff/a.md")).write_text("text")
-    found = list(Scan(root, RULES).walk())
+    found = found_below(root)
     assert {one.path: code_of(one) for one in found} == {
         "caf\\xe9.md": "name-not-utf8",
         "d\\xff/a.md": "name-not-utf8",
@@ -175,10 +188,10 @@ def test_a_name_that_is_not_utf_8_is_told_in_a_printable_way(root: Path) -> None
 
 def test_a_root_that_is_missing_is_a_finding_and_deletes_nothing(root: Path) -> None:
     scan = Scan(root / "nowhere", RULES)
-    [found] = scan.walk()
-    assert (found.path, code_of(found)) == ("", "unreadable")
+    changed, gone = differences(scan, scan.walk(), {"a.md": NO_STAMP, "b/c.md": NO_STAMP})
+    assert [(found.path, code_of(found)) for found in changed] == [("", "unreadable")]
     assert scan.unlisted == [""]
-    assert compare([found], {"a.md": NO_STAMP, "b/c.md": NO_STAMP}, scan.unlisted).gone == []
+    assert gone == []
 
 
 def test_a_folder_that_vanishes_meanwhile_is_no_finding(root: Path) -> None:
@@ -217,22 +230,22 @@ def test_a_folder_that_may_not_be_listed_is_a_finding_and_deletes_nothing(locked
     known = dict.fromkeys(("a.md", "sub/b.md", "sub/deep/c.md", "subtle.md"), NO_STAMP)
     with unprivileged():
         scan = Scan(locked, RULES)
-        difference = compare(scan.walk(), known, scan.unlisted)
+        changed, gone = differences(scan, scan.walk(), known)
         assert look(locked, "sub/b.md") == {"sub/b.md": "unreadable"}
         assert read(locked, "sub/b.md") == "unreadable"
-    assert [(found.path, code_of(found)) for found in difference.changed] == [
+    assert [(found.path, code_of(found)) for found in changed] == [
         ("a.md", ""),
         ("sub", "unreadable"),
     ]
-    assert difference.gone == ["subtle.md"]
+    assert gone == ["subtle.md"]
 
 
 def test_a_folder_named_like_an_article_that_may_not_be_listed_is_told_once(open_folder: Path) -> None:
     (open_folder / "x.md").mkdir(0)
     with unprivileged():
         scan = Scan(open_folder, RULES)
-        difference = compare(scan.walk(), {}, scan.unlisted)
-    assert [(found.path, code_of(found)) for found in difference.changed] == [("x.md", "unreadable")]
+        changed, _ = differences(scan, scan.walk(), {})
+    assert [(found.path, code_of(found)) for found in changed] == [("x.md", "unreadable")]
 
 
 # --- Reading
@@ -240,7 +253,7 @@ def test_a_folder_named_like_an_article_that_may_not_be_listed_is_told_once(open
 
 def test_a_file_is_read_with_the_stamp_that_belongs_to_its_bytes(root: Path) -> None:
     write_file(root, "a.md", "text")
-    [found] = Scan(root, RULES).walk()
+    [found] = found_below(root)
     assert read_bytes(root, "a.md", 1000) == (b"text", found.stamp)
 
 
@@ -299,18 +312,21 @@ TREES = st.dictionaries(st.sampled_from(["a.md", "b/c.md", "b/d/e.md", "b.md", "
 def test_a_comparison_leads_from_what_is_known_to_what_is_there(
     there: dict[str, Stamp], known: dict[str, Stamp]
 ) -> None:
-    difference = compare([Found(path, stamp) for path, stamp in there.items()], known, [])
+    found = [Found(path, stamp) for path, stamp in sorted(there.items())]
+    changed, gone = differences(Scan(Path("/nowhere"), RULES), found, known)
     after = dict(known)
-    for path in difference.gone:
+    for path in gone:
         del after[path]
-    after |= {found.path: found.stamp for found in difference.changed}
+    after |= {found.path: found.stamp for found in changed}
     assert after == there
-    assert all(known.get(found.path) != found.stamp for found in difference.changed)
+    assert all(known.get(found.path) != found.stamp for found in changed)
 
 
 @given(TREES, st.lists(st.sampled_from(["b", "b/d", ""])))
 def test_what_is_below_an_unlisted_folder_is_not_gone(known: dict[str, Stamp], unlisted: list[str]) -> None:
-    gone = compare([], known, unlisted).gone
+    scan = Scan(Path("/nowhere"), RULES)
+    scan.unlisted += unlisted
+    _, gone = differences(scan, [], known)
     assert set(gone) == {
         path
         for path in known
@@ -318,9 +334,18 @@ def test_what_is_below_an_unlisted_folder_is_not_gone(known: dict[str, Stamp], u
     }
 
 
+def test_a_walk_is_in_the_order_of_whole_paths(root: Path) -> None:
+    for path in ("a/z.md", "a.md", "a-b.md", "a0/b.md", "a/b/c.md", "a/b.md", "B.md", "é/ü.md", "é.md"):
+        write_file(root, path, "text")
+    (root / "a.md2.md").mkdir()
+    found = [one.path for one in Scan(root, RULES).walk()]
+    assert found == sorted(found)
+    assert len(found) == 10
+
+
 def test_an_unreadable_file_is_an_error_and_a_linked_folder_is_not(root: Path, tmp_path: Path) -> None:
     make_oddities(root, tmp_path)
-    severities = {code_of(one): one.finding.severity for one in Scan(root, RULES).walk() if one.finding}
+    severities = {code_of(one): one.finding.severity for one in found_below(root) if one.finding}
     assert severities["symlink-folder"] is Severity.INFO
     assert severities["folder"] is Severity.WARNING
     assert {severities[code] for code in ("too-large", "not-a-file", "symlink-outside")} == {Severity.ERROR}

@@ -22,7 +22,7 @@ from builders import (
 )
 
 from feedserver.archives import month_bounds, month_of
-from feedserver.index import builds
+from feedserver.index import builds, writer
 from feedserver.index.memory import Memory
 from feedserver.index.writer import IndexWriter
 from feedserver.model import (
@@ -462,18 +462,30 @@ PATHS = [
 def test_the_stamps_below_a_path_are_those_and_no_others(index: Index) -> None:
     index.apply(*[a_change(path, an_article(path)) for path in PATHS])
     index.apply(a_change("a/b.md", an_article("other"), root=1))
-    assert set(index.writer.stamps(0)) == set(PATHS)
+    assert [path for path, _ in index.writer.stamps(0)] == sorted(PATHS)
     for under in ("a", "a/b", "a0", "A", "a_", "a.b", "b"):
-        expected = {path for path in PATHS if path == under or path.startswith(f"{under}/")}
-        assert set(index.writer.stamps(0, under)) == expected
-    assert set(index.writer.stamps(1)) == {"a/b.md"}
+        expected = sorted(path for path in PATHS if path == under or path.startswith(f"{under}/"))
+        assert [path for path, _ in index.writer.stamps(0, under)] == expected
+    assert [path for path, _ in index.writer.stamps(1)] == ["a/b.md"]
+
+
+def test_stamps_are_read_some_at_a_time_and_none_is_left_out(
+    index: Index, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index.apply(*[a_change(path, an_article(path)) for path in PATHS])
+    monkeypatch.setattr(writer, "STAMPS_AT_A_TIME", 2)
+    assert [path for path, _ in index.writer.stamps(0)] == sorted(PATHS)
+    stamps = index.writer.stamps(0)
+    first = next(stamps)[0]
+    index.apply(a_change("zz.md", an_article("zz")))
+    assert [first, *(path for path, _ in stamps)] == sorted([*PATHS, "zz.md"])
 
 
 def test_stamps_come_back_whatever_their_size(index: Index) -> None:
     stamp = Stamp(mtime_ns=-1, ctime_ns=1 << 62, size=1 << 40, inode=(1 << 64) - 1)
     change = a_change("a.md")
     index.apply(FileChange(key=change.key, order_path=change.order_path, stamp=stamp, content=change.content))
-    assert index.writer.stamps(0) == {"a.md": stamp}
+    assert list(index.writer.stamps(0)) == [("a.md", stamp)]
 
 
 def test_a_batch_of_thousands_is_one_commit(index: Index) -> None:

@@ -11,15 +11,26 @@ from functools import lru_cache
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Integer, Select, delete, literal_column, select
+from sqlalchemy import Connection, Integer, Select, bindparam, delete, literal_column, select
 from sqlalchemy.dialects.sqlite import insert
 
 from feedserver.index import schema
-from feedserver.index.statements import delete_by_key, rows_by_key, write_rows
+from feedserver.index.statements import delete_by_key, rows_by_key, rows_for, write_rows
 from feedserver.model import FileChange, FileKey, Stamp
 
 _KEY = ("root", "path")
 _VALUES = ("mtime_ns", "ctime_ns", "size", "inode", "verdict", "findings")
+_STAMPS = (
+    select(*(schema.file.c[name] for name in ("path", "mtime_ns", "ctime_ns", "size", "inode")))
+    .where(
+        schema.file.c.root == bindparam("of"),
+        schema.file.c.path >= bindparam("first"),
+        schema.file.c.path < bindparam("before"),
+    )
+    .order_by(schema.file.c.path)
+    .limit(bindparam("most"))
+    .offset(literal_column("0"))
+)
 _INSERT = insert(schema.file)
 _DELETE = delete(schema.file)
 _UPSERT = _INSERT.on_conflict_do_update(
@@ -27,20 +38,18 @@ _UPSERT = _INSERT.on_conflict_do_update(
 )
 
 
-def stored_stamps(connection: Connection, root: int, under: str = "") -> dict[str, Stamp]:
-    """The stamps of all files of a root, or of those at or below one path."""
-    table = schema.file
-    query = select(table.c.path, table.c.mtime_ns, table.c.ctime_ns, table.c.size, table.c.inode).where(
-        table.c.root == root
-    )
-    if under:
-        # Everything that begins with "under/" sorts between it and "under0".
-        below = (table.c.path > f"{under}/") & (table.c.path < f"{under}0")
-        query = query.where((table.c.path == under) | below)
-    return {
-        row.path: Stamp(mtime_ns=row.mtime_ns, ctime_ns=row.ctime_ns, size=row.size, inode=int(row.inode))
-        for row in connection.execute(query)
-    }
+def stored_stamps(
+    connection: Connection, root: int, first: str, before: str, most: int
+) -> list[tuple[str, Stamp]]:
+    """Paths and stamps of the files of a root from one path to before another, in their order.
+
+    `most` is how many there are at most; the next ones begin after the last of them.
+    """
+    rows = rows_for(connection, _STAMPS, root, first, before, most)
+    return [
+        (path, Stamp(mtime_ns=mtime_ns, ctime_ns=ctime_ns, size=size, inode=int(inode)))
+        for path, mtime_ns, ctime_ns, size, inode in rows
+    ]
 
 
 def store_files(connection: Connection, changes: Sequence[FileChange]) -> dict[FileKey, int]:

@@ -68,6 +68,10 @@ class BuildKeeper:
         """Whether the present build is the one that readers see."""
         return builds.serving_build(self._state_dir) == self._build
 
+    def would_replace(self) -> bool:
+        """Whether publishing the present build would end another one that readers see."""
+        return builds.serving_build(self._state_dir) not in (None, self._build)
+
     def apply(self, changes: Sequence[FileChange], now: int) -> int:
         """Write what was read of files. Returns how many articles changed; in a new build none does yet."""
         if not changes:

@@ -35,6 +35,17 @@ def write_rows(
         connection.exec_driver_sql(_insert_sql(statement, columns, connection.dialect), list(rows))
 
 
+def rows_for(connection: Connection, query: Select[Any], *values: object) -> Iterator[Any]:
+    """The rows of a query for the values of its parameters, in their order.
+
+    Args:
+        connection: in a transaction.
+        query: a constant of its module, because it is kept.
+        values: one for each parameter.
+    """
+    return iter(connection.exec_driver_sql(_query_sql(query, connection.dialect), values))
+
+
 def rows_by_key(
     connection: Connection, query: Select[Any], column: ColumnElement[Any], keys: Iterable[object]
 ) -> Iterator[Any]:
@@ -71,6 +82,11 @@ def _insert_sql(statement: Insert, columns: tuple[str, ...], dialect: Dialect) -
     if tuple(compiled.positiontup or ()) != columns:
         raise AssertionError(f"the columns are not in the order of the table: {columns}")
     return str(compiled)
+
+
+@lru_cache(maxsize=64)
+def _query_sql(query: Select[Any], dialect: Dialect) -> str:
+    return str(query.compile(dialect=dialect))
 
 
 @lru_cache(maxsize=256)

@@ -8,7 +8,7 @@ same files decides the same (promise 2). Reads no file and no clock.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from sqlalchemy import Connection, delete, select, update
 from sqlalchemy.dialects.sqlite import insert
@@ -35,6 +35,10 @@ from feedserver.model import (
     Stamp,
     Verdict,
 )
+
+# Rows of files to be compared with a walk; a rescan of a million files holds no more of them.
+STAMPS_AT_A_TIME = 2000
+_AFTER_ALL = "\U0010ffff"
 
 _ENTRIES = select(schema.entry)
 _DELETE_ENTRY = delete(schema.entry)
@@ -95,10 +99,26 @@ class IndexWriter:
 
     # --- what is known of files -----------------------------------------------------------------
 
-    def stamps(self, root: int, under: str = "") -> dict[str, Stamp]:
-        """The stamps of all files of a root, or of those at or below one path."""
-        with transaction(self._connection):
-            return stored_stamps(self._connection, root, under)
+    def stamps(self, root: int, under: str = "") -> Iterator[tuple[str, Stamp]]:
+        """Paths and stamps of all files of a root, or of those at or below one path, in their order.
+
+        Read some at a time: what is written meanwhile behind the place that was reached is seen.
+        """
+        if not under:
+            yield from self._stamps_between(root, "", _AFTER_ALL)
+            return
+        yield from self._stamps_between(root, under, f"{under}\0")
+        # Everything that begins with "under/" sorts between it and "under0".
+        yield from self._stamps_between(root, f"{under}/", f"{under}0")
+
+    def _stamps_between(self, root: int, first: str, before: str) -> Iterator[tuple[str, Stamp]]:
+        while True:
+            with transaction(self._connection):
+                found = stored_stamps(self._connection, root, first, before, STAMPS_AT_A_TIME)
+            yield from found
+            if len(found) < STAMPS_AT_A_TIME:
+                return
+            first = f"{found[-1][0]}\0"
 
     def is_in_use(self, key: FileKey) -> bool:
         """Whether a file holds an article that is or will be shown, or describes a listing."""
