@@ -24,6 +24,9 @@ from feedserver.model import Finding, Severity, Stamp
 # The stamp of what has none worth comparing.
 NO_STAMP = Stamp(mtime_ns=0, ctime_ns=0, size=0, inode=0)
 
+# The stamp of what cannot be looked at: one that nothing has, so that it is judged anew once it can be.
+UNSEEN_STAMP = Stamp(mtime_ns=0, ctime_ns=0, size=-1, inode=0)
+
 # A file that is being written is read again; after this many readings it is left for the next time.
 READ_ATTEMPTS = 3
 
@@ -130,7 +133,7 @@ class Scan:
         except OSError as error:
             if folder == "" or error.errno not in (errno.ENOENT, errno.ENOTDIR):
                 self.unlisted.append(folder)
-                self.odd.append(Found(_printable(folder), NO_STAMP, _unreadable("listed", error)))
+                self.odd.append(Found(_printable(folder), UNSEEN_STAMP, _unreadable("listed", error)))
             return iter(())
         return iter(sorted(names))
 
@@ -159,7 +162,7 @@ class Scan:
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
-            return Found(_printable(path), NO_STAMP, _unreadable("looked at", error))
+            return Found(_printable(path), UNSEEN_STAMP, _unreadable("looked at", error))
 
     def is_below(self, path: str) -> bool:
         """Whether a walk would come to a path: not skipped, and not behind a symbolic link."""

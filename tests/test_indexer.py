@@ -456,6 +456,27 @@ def test_a_folder_that_may_not_be_listed_keeps_its_articles(open_folder: Path) -
                 site.indexer.close()
 
 
+def test_a_folder_named_like_an_article_is_judged_anew_when_it_can_be_listed(open_folder: Path) -> None:
+    site = None
+    locked = open_folder / "articles/locked.md"
+    with unprivileged():
+        try:
+            site = Site(open_folder, Clock(LATER))
+            write_article(site.folder, "locked.md/a.md", title="A")
+            site.indexer.refresh()
+            before = site.contents
+            locked.chmod(0)
+            site.indexer.refresh()
+            assert site.verdict("locked.md") == "broken"
+            locked.chmod(0o755)
+            site.indexer.refresh()
+            assert site.contents == before
+        finally:
+            locked.chmod(0o755)
+            if site is not None:
+                site.indexer.close()
+
+
 # --- Files in the middle of being written
 
 
