@@ -630,6 +630,53 @@ def test_a_lost_memory_is_said_loudly_and_the_index_agrees_with_the_new_one(
     assert len([one for one in caplog.records if "memory" in one.message]) == 1
 
 
+def lose_the_commit(site: Site, act: Callable[[], object]) -> None:
+    """Let the indexer see what is done, and die when only the memory knows of it."""
+    site.restart()
+    site.indexer.close()
+    build = builds.serving_build(site.state_dir)
+    assert build is not None
+    before = build.read_bytes()
+    act()
+    site.restart()
+    site.indexer.close()
+    build.write_bytes(before)
+
+
+def test_what_the_memory_learned_and_nobody_saw_is_undone(
+    site: Site, caplog: pytest.LogCaptureFixture
+) -> None:
+    write_article(site.folder, "_news/bees.md", title="Bees")
+    site.indexer.refresh()
+    before = site.contents
+    newer = site.folder / "_archive/_news/bees.md"
+    text = article_text(title="Ants", updatedDateTime="2024-07-01", topics=["AI"])
+    lose_the_commit(site, lambda: write_file(site.folder, "_archive/_news/bees.md", text))
+    newer.unlink()
+    site.restart()
+    assert site.contents.entries == before.entries
+    assert "interrupted" in caplog.text
+    found = site.contents
+    site.rebuild()
+    assert found == site.contents
+
+
+def test_a_commit_that_is_lost_and_made_again_is_dated_as_it_would_have_been(site: Site) -> None:
+    write_article(site.folder, "_news/bees.md", title="Bees")
+    lose_the_commit(site, lambda: write_article(site.folder, "_news/bees.md", mtime=START + 9, title="Ants"))
+    site.restart()
+    assert site.contents.entries[BEES][3] == START + 9
+
+
+def test_a_file_that_breaks_while_nobody_looks_keeps_its_last_good_version(site: Site) -> None:
+    path = write_article(site.folder, "_news/bees.md", title="Bees")
+    write_article(site.folder, "_news/ants.md", title="Ants", mtime=START)
+    lose_the_commit(site, lambda: write_article(site.folder, "_news/ants.md", title="Wasps"))
+    path.write_text("---\ntitle: [\n---\n")
+    site.restart()
+    assert site.titles() == {"Bees", "Wasps"}
+
+
 def test_what_another_build_would_not_mend_is_an_error_of_ours(site: Site) -> None:
     some_articles(site)
     build = builds.serving_build(site.state_dir)

@@ -131,10 +131,20 @@ class BuildKeeper:
                 "the memory of the index is lost (%s is another one): the dates of all changes begin anew",
                 self.memory.path,
             )
-        if serving is not None and self._facts.items() <= facts.items():
-            self._use(serving)
-        else:
+        if serving is None or not self._facts.items() <= facts.items():
             self._begin(now)
+            return
+        self._use(serving)
+        if facts.get(schema.SEQUENCE) != self.memory.fact(schema.SEQUENCE):
+            self._recover(now)
+
+    def _recover(self, now: int) -> None:
+        """Make build and memory agree: the process died between the commits of the two, or the power went."""
+        log.warning("a commit to %s was interrupted: the memory goes back to what is published", self._build)
+        try:
+            self.writer.recover(now)
+        except DBAPIError as error:
+            self.replace(error, now)
 
     def _begin(self, now: int) -> None:
         self._use(builds.new_build(self._state_dir))

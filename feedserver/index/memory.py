@@ -164,6 +164,11 @@ class Memory:
                 found[row.order_path] = (msgspec.json.decode(row.reading, type=Reading), row.mtime)
         return found
 
+    def kept_paths(self) -> set[str]:
+        """The paths of all broken files whose last good version is remembered."""
+        with transaction(self.connection):
+            return set(self.connection.scalars(select(schema.last_good.c.order_path)))
+
     def replace_last_good(self, keep: Mapping[str, tuple[Reading, int]], forget: Iterable[str]) -> None:
         """Remember the last good version of files that broke; forget it of files that are whole or gone."""
         table = schema.last_good

@@ -15,6 +15,9 @@ from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary,
 INDEX_SCHEMA_VERSION = 3
 MEMORY_SCHEMA_VERSION = 1
 
+# The key under which both databases hold the number of the last commit to the index.
+SEQUENCE = "sequence"
+
 index = MetaData()
 memory = MetaData()
 

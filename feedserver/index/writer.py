@@ -22,6 +22,7 @@ from feedserver.index.files import file_ids, remove_files, store_files, stored_s
 from feedserver.index.ledger import Ledger, create_facets, name_of, write_ledger
 from feedserver.index.loading import INSERT_ENTRY, load
 from feedserver.index.memory import Memory
+from feedserver.index.recovery import recover
 from feedserver.index.statements import delete_by_key, rows_by_key, write_rows
 from feedserver.index.taxonomies import store_taxonomies, stored_taxonomies
 from feedserver.model import (
@@ -78,9 +79,14 @@ class IndexWriter:
         with transaction(self._connection, write=True):
             schema.index.create_all(self._connection)
             facts = {**facts, "open_month": str(month_of(now))}
-            self._remember({**facts, "sequence": str(self._memory.last_sequence())})
+            self._remember({**facts, schema.SEQUENCE: str(self._memory.last_sequence())})
             listings = {name_of(key): row for key, row in (known | declared).items()}
             create_facets(self._connection, listings, self._next_sequence(now))
+
+    def recover(self, now: int) -> None:
+        """Make the memory agree with what this build published, after a commit that only one of them has."""
+        with transaction(self._connection, write=True):
+            recover(self._connection, self._memory, self._next_sequence(now))
 
     def note(self, facts: Mapping[str, str]) -> None:
         """Store facts about the build, such as when the last scan ended."""
@@ -91,10 +97,16 @@ class IndexWriter:
         write_rows(self._connection, _UPSERT_FACT, ("key", "value"), list(facts.items()))
 
     def _next_sequence(self, now: int) -> int:
-        """Numbers commits; follows the clock, and goes on growing in another build."""
-        stored = self._connection.scalar(select(schema.meta.c.value).where(schema.meta.c.key == "sequence"))
+        """Numbers commits; follows the clock, and goes on growing in another build.
+
+        The memory is told before it is told anything else, so that it never knows more than it says.
+        """
+        stored = self._connection.scalar(
+            select(schema.meta.c.value).where(schema.meta.c.key == schema.SEQUENCE)
+        )
         sequence = max(int(stored or 0) + 1, now * 1_000_000)
-        self._remember({"sequence": str(sequence)})
+        self._remember({schema.SEQUENCE: str(sequence)})
+        self._memory.remember_fact(schema.SEQUENCE, str(sequence))
         return sequence
 
     # --- what is known of files -----------------------------------------------------------------
