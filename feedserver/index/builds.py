@@ -122,13 +122,19 @@ def in_pieces(items: Iterable[Item]) -> Iterator[list[Item]]:
 
 
 def trust_the_system(connection: Connection) -> None:
-    """Leave it to the operating system when to write: for a build that is thrown away if it does not."""
-    _pragmas(connection, "synchronous=OFF")
+    """Write without a log, and leave it to the operating system when: for a build that nobody reads yet.
+
+    It is thrown away if the process or the machine dies; a log would be written and copied in vain.
+    """
+    _pragmas(connection, "journal_mode=MEMORY", "synchronous=OFF")
 
 
-def write_out(connection: Connection) -> None:
-    """Have all on the disk, and from now on what is committed."""
-    _pragmas(connection, "synchronous=NORMAL", "wal_checkpoint(TRUNCATE)")
+def write_out(connection: Connection, build: Path) -> None:
+    """Have all on the disk, and from now on what is committed, by a log that lets others read meanwhile."""
+    # Before the log is there, whose lock would be lost with the file (SQLite's "How To Corrupt", 2.2).
+    with build.open("rb") as file:
+        os.fsync(file.fileno())
+    _pragmas(connection, "synchronous=NORMAL", "journal_mode=WAL")
 
 
 def _pragmas(connection: Connection, *pragmas: str) -> None:

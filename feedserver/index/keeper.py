@@ -86,7 +86,7 @@ class BuildKeeper:
         appeared = 0
         if not self.is_serving():
             appeared = self.writer.publish_staged(now)
-            builds.write_out(self._connection)
+            builds.write_out(self._connection, self._build)
             builds.publish_build(self._state_dir, self._build)
         builds.remove_other_builds(self._state_dir, keep=self._build)
         return appeared
