@@ -36,7 +36,7 @@ from feedserver.plan import Plan
 from feedserver.publisher import Publisher
 from feedserver.serving import Server, StateClaim, check_port
 from feedserver.settings import Settings, load_settings, origins
-from feedserver.web import directory
+from feedserver.web import directory, status
 from feedserver.web.addresses import GROUPS, guesses, parse, split_format
 from feedserver.web.suggestions import closest
 
@@ -206,13 +206,32 @@ def _index_once(lock: IndexerLock, plan: Plan) -> Summary:
 @contextmanager
 def _progress_bar() -> Iterator[Callable[[ScanProgress], None]]:
     """A bar on a terminal, nothing elsewhere."""
-    columns = (TextColumn("Reading articles"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(),
+    )
     console = Console(stderr=True)
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task("", total=None)
+        task = bar.add_task("Looking for files", total=None, rate="")
+        begun = time.monotonic()
 
         def show(progress: ScanProgress) -> None:
-            bar.update(task, completed=progress.done, total=progress.total)
+            nonlocal begun
+            if not progress.total:
+                bar.update(task, completed=progress.found)
+                begun = time.monotonic()
+                return
+            rate = progress.done / max(time.monotonic() - begun, 0.001)
+            bar.update(
+                task,
+                description="Reading articles",
+                completed=progress.done,
+                total=progress.total,
+                rate=f"{rate:,.0f} files/s",
+            )
 
         yield show
 
@@ -312,18 +331,20 @@ def _indexed(settings: Settings) -> Iterator[Publisher]:
 @_shared
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def list_(what: str, as_json: bool, **options: Any) -> None:
-    """List what there are feeds of, with counts, last change and addresses."""
+    """List what there are feeds of, with counts, last change and addresses; on standard error, how fresh."""
     settings = load_settings(**_sources(**options))
     with _indexed(settings) as publisher:
         members = list(directory.group(publisher, GROUPS[what]).listings)
         if GROUPS[what] is Kind.FEED:
             members.insert(0, directory.everything(publisher))
         rows = [directory.described(one, publisher.site.base_url) for one in members]
+        how = status.in_short(publisher, datetime.now(UTC))
     if as_json:
         click.echo(msgspec.json.format(msgspec.json.encode(rows), indent=1).decode())
-        return
-    for row in rows:
-        click.echo(f"{row['count']:>7}  {row['updated'] or '-'!s:<20}  {row['address']}  {row['title']}")
+    else:
+        for row in rows:
+            click.echo(f"{row['count']:>7}  {row['updated'] or '-'!s:<20}  {row['address']}  {row['title']}")
+    click.echo(f"Index: {how}.", err=True)
 
 
 @main.command()

@@ -336,7 +336,15 @@ class Indexer:
         return changed
 
     def _apply(self, changes: Sequence[FileChange], breath: _Breath) -> int:
-        return self._keeper.apply([one for one in changes if not breath.is_overtaken(one.key)], self._now())
+        current = [one for one in changes if not breath.is_overtaken(one.key)]
+        changed = self._keeper.apply(current, self._now())
+        stamps = [one.stamp for one in current if one.stamp is not None]
+        if changed and stamps:
+            # A file that was copied with its mtime is here since its ctime.
+            arrived = min(max(stamp.mtime_ns, stamp.ctime_ns) for stamp in stamps) / 1e9
+            lag = max(0.0, self._clock() - arrived)
+            self._keeper.writer.note({"change_published": _iso(self._clock()), "change_lag": f"{lag:.3f}"})
+        return changed
 
     # --- files ----------------------------------------------------------------------------------
 

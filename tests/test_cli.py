@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import pty
+import re
 import subprocess
 import sys
 import time
@@ -288,6 +290,30 @@ def test_list_shows_counts_and_addresses(site: Path) -> None:
     rows = json.loads(run(site, "list", "feeds", "--json").stdout)
     assert [(row["address"], row["count"]) for row in rows] == [("/articles", 2), ("/feeds/mine", 2)]
     assert rows[1]["feeds"]["atom"] == "https://feeds.example/feeds/mine.atom"
+
+
+def test_list_tells_how_fresh_the_index_is(site: Path) -> None:
+    write_file(site, "articles/broken.md", BROKEN)
+    told = run(site, "list", "topics").stderr
+    assert re.fullmatch(r"Index: last scan \d+ s ago, of 4 files; 0 files waiting; 1 problems\.\n", told), (
+        told
+    )
+
+
+def test_a_long_index_shows_how_far_it_is_on_a_terminal(site: Path) -> None:
+    terminal, told = pty.openpty()
+    command = [sys.executable, "-m", "feedserver", "index"]
+    with subprocess.Popen(command, cwd=site, stdout=subprocess.PIPE, stderr=told) as process:
+        os.close(told)
+        shown = b""
+        with contextlib.suppress(OSError):  # how a terminal ends
+            while piece := os.read(terminal, 4096):
+                shown += piece
+        os.close(terminal)
+        assert process.wait() == 0
+    text = re.sub(rb"\x1b\[[0-9;?]*[A-Za-z]", b"", shown).decode()
+    assert "Reading articles" in text
+    assert re.search(r"3/3 [\d,]+ files/s", text)
 
 
 def test_list_stops_when_nobody_reads_any_more(site: Path) -> None:

@@ -71,6 +71,7 @@ def test_everybody_may_know_how_fresh_the_index_is_and_what_it_holds(client: Fla
         "listings",
         "newest_change",
         "last_scan",
+        "last_change",
         "cache_failures_of_this_process",
     }
 
@@ -118,6 +119,7 @@ def test_whoever_is_on_this_machine_sees_the_problems(client: FlaskClient, peer:
     response = client.get("/status.json", headers={"Host": host}, environ_overrides={"REMOTE_ADDR": peer})
     status = response.get_json()
     assert status["files"] == {"article": 1, "hidden": 1, "undated": 1, "broken": 1}
+    assert status["files_waiting"] == 0
     problems = {Path(one["path"]).name: one["finding"] for one in status["problems"]}
     assert problems["broken.md"]["severity"] == "error"
     assert problems["undated.md"]["code"] == "undated"
@@ -169,6 +171,21 @@ def test_without_a_token_in_the_settings_none_fits(tmp_path: Path, shown: str) -
     index(settings)
     response = quiet_app(settings).test_client().get(f"/status.json{shown}", headers=PROXY_HEADERS[0])
     assert "problems" not in response.get_json()
+
+
+def test_the_status_tells_how_long_a_change_took_to_be_published(tmp_path: Path) -> None:
+    articles = tmp_path / "articles"
+    write_story(articles, "good")
+    [file] = articles.rglob("good.md")
+    settings = settings_of(tmp_path / "state", articles, site=LOCAL)
+    index(settings)
+    client = quiet_app(settings).test_client()
+    assert client.get("/status.json").get_json()["last_change"] == {"published": None, "lag_seconds": None}
+    file.write_text(file.read_text(encoding="utf-8").replace("title: ", "title: New "), encoding="utf-8")
+    index(settings, lambda: file.stat().st_ctime + 2.5)
+    change = client.get("/status.json").get_json()["last_change"]
+    assert change["lag_seconds"] == pytest.approx(2.5, abs=0.01)
+    assert change["published"] is not None
 
 
 @pytest.mark.parametrize("path", ["/status", "/status.json"])

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import msgspec
 
 from feedserver import __version__
-from feedserver.model import FileKey, Kind, ListingKey, Verdict
+from feedserver.model import FileKey, Kind, ListingKey, Severity, Verdict
 from feedserver.publisher import Publisher
 from feedserver.web.pages import Problem
 
@@ -46,6 +46,10 @@ def public_facts(publisher: Publisher) -> dict[str, object]:
             "started": _moment(noted.get("scan_started")),
             "finished": _moment(noted.get("scan_finished")),
         },
+        "last change": {
+            "published": _moment(noted.get("change_published")),
+            "lag_seconds": _number(noted.get("change_lag")),
+        },
         "listings": reader.counts(),
         "cache failures of this process": publisher.cache.failures,
     }
@@ -63,10 +67,33 @@ def inside(publisher: Publisher, root_names: Sequence[str]) -> Inside:
     """
     reader = publisher.reader
     verdicts = reader.verdicts()
-    details = {"files": {verdict.value: verdicts[verdict] for verdict in Verdict if verdict in verdicts}}
+    details = {
+        "files": {verdict.value: verdicts[verdict] for verdict in Verdict if verdict in verdicts},
+        "files_waiting": int(reader.facts().get("pending", 0)),
+    }
     findings = reader.findings()[:MOST_PROBLEMS]
     problems = [Problem(path=_path(key, root_names), finding=finding) for key, finding in findings]
     return Inside(details, problems)
+
+
+def in_short(publisher: Publisher, now: datetime) -> str:
+    """How the index does, in one line.
+
+    Raises:
+        IndexNotReadyError: before the first index is complete.
+    """
+    noted = publisher.reader.facts()
+    finished = _moment(noted.get("scan_finished"))
+    ago = "never" if finished is None else f"{max(0, int((now - finished).total_seconds()))} s ago"
+    severities = [finding.severity for _, finding in publisher.reader.findings()]
+    parts = [
+        f"last scan {ago}, of {noted.get('scan_files', 0)} files",
+        f"{noted.get('pending', 0)} files waiting",
+        f"{severities.count(Severity.ERROR)} problems",
+    ]
+    if "change_lag" in noted:
+        parts.append(f"the last change was published {noted['change_lag']} s after its file")
+    return "; ".join(parts)
 
 
 def as_json(facts: Mapping[str, object], found: Inside | None) -> bytes:
@@ -80,6 +107,10 @@ def as_json(facts: Mapping[str, object], found: Inside | None) -> bytes:
 def _path(key: FileKey, root_names: Sequence[str]) -> str:
     root = root_names[key.root] if key.root < len(root_names) else ""
     return f"{root}/{key.path}" if root and key.path else root or key.path
+
+
+def _number(noted: str | None) -> float | None:
+    return None if noted is None else float(noted)
 
 
 def _moment(noted: str | None) -> datetime | None:
