@@ -4,7 +4,8 @@ Keeps promises 2 and 3: the ETag is the digest of the identity bytes, codings ar
 without a clock, and Last-Modified never goes back and moves whenever the ETag moves. Pure: it knows
 no web framework, reads no clock, sets no header and compares no conditional request (that is
 Werkzeug's business, in `web`). Accept-Encoding is read here and not by Werkzeug, whose `best_match`
-knows no rule for `identity` and takes a malformed weight for 0.
+knows no rule for `identity` and takes a malformed weight for 0. Brotli is had where its package is
+installed; gzip always.
 """
 
 from __future__ import annotations
@@ -12,15 +13,31 @@ from __future__ import annotations
 import gzip
 import hashlib
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from functools import cached_property
+from functools import partial
 from typing import Final
 
+try:
+    import brotli
+except ImportError:  # the extra `feedserver[brotli]`
+    brotli = None
+
 IDENTITY: Final = "identity"
-# Below this, header and dictionary of gzip eat most of the gain, and the answer is one packet anyway.
-_LEAST_GZIP_BYTES: Final = 500
+# Below this, headers and dictionaries eat most of the gain, and the answer is one packet anyway.
+_LEAST_CODED_BYTES: Final = 500
+# Above these levels a feed gets hardly smaller, and its first reader waits longer (docs/measurements.md).
+_GZIP_LEVEL: Final = 6
+_BROTLI_QUALITY: Final = 5
+
+_ENCODERS: Mapping[str, Callable[[bytes], bytes]] = {
+    **({} if brotli is None else {"br": partial(brotli.compress, quality=_BROTLI_QUALITY)}),
+    "gzip": partial(gzip.compress, compresslevel=_GZIP_LEVEL, mtime=0),
+}
+# The codings that can be had here, best first.
+CODINGS: Final[tuple[str, ...]] = tuple(_ENCODERS)
+
 _ALIASES: Final = {"x-gzip": "gzip", "x-compress": "compress"}  # RFC 9110 section 8.4.1
 _WEIGHT = re.compile(r"(?:0(?:\.[0-9]*)?|1(?:\.0*)?)")  # RFC 9110 section 12.4.2, any number of digits
 
@@ -38,18 +55,21 @@ class Representation:
     etag: str
     last_modified: datetime | None = None
 
-    def gzip(self) -> bytes | None:
-        """The body in gzip, made on first demand and kept; None when that would not make it smaller.
+    _coded: dict[str, bytes | None] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def coded(self, coding: str) -> bytes | None:
+        """The body in one of `CODINGS`, made on first demand and kept; None when that would not pay.
 
         Threads that come at once at worst make the same bytes twice.
         """
-        return self._gzip
+        if coding not in self._coded:
+            self._coded[coding] = self._encoded(coding)
+        return self._coded[coding]
 
-    @cached_property
-    def _gzip(self) -> bytes | None:
-        if len(self.body) < _LEAST_GZIP_BYTES:
+    def _encoded(self, coding: str) -> bytes | None:
+        if len(self.body) < _LEAST_CODED_BYTES:
             return None
-        packed = gzip.compress(self.body, mtime=0)
+        packed = _ENCODERS[coding](self.body)
         return packed if len(packed) < len(self.body) else None
 
 

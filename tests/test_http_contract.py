@@ -187,7 +187,7 @@ def test_a_json_feed_names_itself(client: FlaskClient, path: str) -> None:
 
 
 @pytest.mark.parametrize("path", [*SERVED_FEEDS, *LISTS, *STATIC, "/", "/articles", "/all.opml"])
-@pytest.mark.parametrize("coding", ["identity", "gzip"])
+@pytest.mark.parametrize("coding", ["identity", "gzip", "br"])
 def test_whoever_holds_the_current_content_gets_304(client: FlaskClient, path: str, coding: str) -> None:
     first = client.get(path, headers={"Accept-Encoding": coding})
     for tag in (first.headers["ETag"], f"W/{first.headers['ETag']}"):
@@ -216,7 +216,7 @@ def test_a_date_alone_is_enough(client: FlaskClient, path: str) -> None:
 
 
 @pytest.mark.parametrize("path", [*SERVED, "/topics/ended", "/feed", "/topics/nothing", "//"])
-@pytest.mark.parametrize("coding", ["identity", "gzip"])
+@pytest.mark.parametrize("coding", ["identity", "gzip", "br"])
 def test_head_gets_the_headers_of_get_and_no_body(client: FlaskClient, path: str, coding: str) -> None:
     got = client.get(path, headers={"Accept-Encoding": coding})
     head = client.head(path, headers={"Accept-Encoding": coding})

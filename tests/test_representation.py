@@ -1,4 +1,4 @@
-"""Representation: digest, gzip, Last-Modified and the choice of a coding."""
+"""Representation: digest, codings, Last-Modified and the choice of a coding."""
 
 from __future__ import annotations
 
@@ -6,15 +6,17 @@ import gzip
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import FrozenInstanceError
 from datetime import UTC, datetime, timedelta, timezone
 
+import brotli
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from feedserver.representation import Representation, choose_coding, digest, last_modified_after
+from feedserver.representation import CODINGS, Representation, choose_coding, digest, last_modified_after
 
 TEXT = b"<item>the same words again</item>" * 100
 
@@ -23,7 +25,7 @@ def represent(body: bytes) -> Representation:
     return Representation(body, "application/rss+xml", digest(body))
 
 
-# --- Digest and gzip
+# --- Digest and codings
 
 
 def test_the_digest_is_128_bits_of_blake2b() -> None:
@@ -35,42 +37,75 @@ def test_equal_digests_mean_equal_bodies(one: bytes, other: bytes) -> None:
     assert (digest(one) == digest(other)) == (one == other)
 
 
-def test_gzip_holds_the_body_and_no_time() -> None:
-    packed = represent(TEXT).gzip()
+DECODERS: dict[str, Callable[[bytes], bytes]] = {"gzip": gzip.decompress, "br": brotli.decompress}
+
+# Prints a coding of what comes in; with a word before, as if Brotli were not installed.
+PROGRAM = """if True:
+    import sys
+    if sys.argv[2:]:
+        sys.modules["brotli"] = None
+    from feedserver.representation import CODINGS, Representation
+    print(CODINGS, file=sys.stderr)
+    sys.stdout.buffer.write(Representation(sys.stdin.buffer.read(), "text/xml", "").coded(sys.argv[1]) or b"")
+"""
+
+
+def elsewhere(*arguments: str) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(
+        [sys.executable, "-c", PROGRAM, *arguments], input=TEXT, capture_output=True, check=True
+    )
+
+
+def test_brotli_is_had_where_it_is_installed_and_is_the_better_one() -> None:
+    assert CODINGS == ("br", "gzip")
+
+
+def test_without_brotli_there_is_gzip() -> None:
+    other = elsewhere("gzip", "without")
+    assert other.stderr.decode().strip() == "('gzip',)"
+    assert gzip.decompress(other.stdout) == TEXT
+
+
+@pytest.mark.parametrize("coding", CODINGS)
+def test_a_coding_is_smaller_and_holds_the_body(coding: str) -> None:
+    packed = represent(TEXT).coded(coding)
     assert packed is not None
     assert len(packed) < len(TEXT)
-    assert gzip.decompress(packed) == TEXT
+    assert DECODERS[coding](packed) == TEXT
+
+
+def test_gzip_holds_no_time() -> None:
+    packed = represent(TEXT).coded("gzip")
+    assert packed is not None
     assert packed[4:8] == bytes(4)  # MTIME, RFC 1952 section 2.3.1
 
 
-def test_gzip_gives_the_same_bytes_in_another_process() -> None:
-    program = """if True:
-        import sys
-        from feedserver.representation import Representation
-        sys.stdout.buffer.write(Representation(sys.stdin.buffer.read(), "text/xml", "").gzip() or b"")
-    """
-    other = subprocess.run([sys.executable, "-c", program], input=TEXT, capture_output=True, check=True)
-    assert other.stdout == represent(TEXT).gzip()
+@pytest.mark.parametrize("coding", CODINGS)
+def test_a_coding_gives_the_same_bytes_in_another_process(coding: str) -> None:
+    assert elsewhere(coding).stdout == represent(TEXT).coded(coding)
 
 
+@pytest.mark.parametrize("coding", CODINGS)
 @pytest.mark.parametrize("body", [b"", b"x" * 499, os.urandom(5000)], ids=["empty", "short", "random"])
-def test_gzip_is_not_offered_when_it_does_not_pay(body: bytes) -> None:
-    assert represent(body).gzip() is None
+def test_a_coding_is_not_offered_when_it_does_not_pay(body: bytes, coding: str) -> None:
+    assert represent(body).coded(coding) is None
 
 
-def test_gzip_is_offered_from_500_bytes_on() -> None:
-    assert represent(b"x" * 500).gzip() is not None
+@pytest.mark.parametrize("coding", CODINGS)
+def test_a_coding_is_offered_from_500_bytes_on(coding: str) -> None:
+    assert represent(b"x" * 500).coded(coding) is not None
 
 
-def test_gzip_is_made_once() -> None:
+@pytest.mark.parametrize("coding", CODINGS)
+def test_a_coding_is_made_once(coding: str) -> None:
     document = represent(TEXT)
-    assert document.gzip() is document.gzip()
+    assert document.coded(coding) is document.coded(coding)
 
 
-def test_threads_that_come_at_once_get_the_same_gzip() -> None:
+def test_threads_that_come_at_once_get_the_same_coding() -> None:
     document = represent(TEXT * 50)
     with ThreadPoolExecutor(8) as threads:
-        assert len({threads.submit(document.gzip).result() for _ in range(16)}) == 1
+        assert len({threads.submit(document.coded, "gzip").result() for _ in range(16)}) == 1
 
 
 def test_a_representation_cannot_be_changed() -> None:
@@ -78,9 +113,9 @@ def test_a_representation_cannot_be_changed() -> None:
         represent(TEXT).body = b""  # type: ignore[misc]
 
 
-def test_asking_for_gzip_does_not_make_two_equal_representations_differ() -> None:
+def test_asking_for_a_coding_does_not_make_two_equal_representations_differ() -> None:
     one, other = represent(TEXT), represent(TEXT)
-    one.gzip()
+    one.coded("gzip")
     assert one == other
 
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
+import brotli
 import pytest
 from flask import Response
 from hypothesis import given
@@ -59,16 +60,25 @@ def test_a_client_that_wants_gzip_gets_it_under_a_tag_of_its_own() -> None:
     assert response.headers["Content-Length"] == str(len(response.data))
 
 
+@pytest.mark.parametrize("wish", ["br", "gzip, deflate, br", "gzip;q=0.9, br", "*"])
+def test_a_client_that_takes_brotli_gets_it_under_a_tag_of_its_own(wish: str) -> None:
+    response = answer({"Accept-Encoding": wish})
+    assert brotli.decompress(response.data) == BODY
+    assert response.headers["Content-Encoding"] == "br"
+    assert response.headers["ETag"] == f'"{ETAG}-br"'
+
+
 @pytest.mark.parametrize(
-    "wish", ["gzip;q=0", "identity, gzip;q=0.5", "*;q=0", "br", "gzip;q=0.5, identity;q=1"]
+    "wish", ["gzip;q=0", "identity, gzip;q=0.5", "*;q=0", "deflate", "gzip;q=0.5, identity;q=1", "br;q=0"]
 )
-def test_a_client_that_prefers_no_gzip_gets_none(wish: str) -> None:
+def test_a_client_that_prefers_no_coding_gets_none(wish: str) -> None:
     assert answer({"Accept-Encoding": wish}).data == BODY
 
 
-def test_a_document_that_gzip_would_not_shorten_is_sent_as_it_is() -> None:
+@pytest.mark.parametrize("wish", ["gzip", "br", "*"])
+def test_a_document_that_no_coding_would_shorten_is_sent_as_it_is(wish: str) -> None:
     short = Representation(b"short", "text/plain", digest(b"short"))
-    response = answer({"Accept-Encoding": "gzip"}, document=short)
+    response = answer({"Accept-Encoding": wish}, document=short)
     assert response.data == b"short"
     assert response.headers["ETag"] == f'"{digest(b"short")}"'
 
@@ -78,7 +88,7 @@ def test_a_document_that_gzip_would_not_shorten_is_sent_as_it_is() -> None:
 SUFFIXES = ["", "-gzip", ";gzip", "--gzip", "-br", "-deflate", "-zstd"]
 
 
-@pytest.mark.parametrize("coding", ["identity", "gzip"])
+@pytest.mark.parametrize("coding", ["identity", "gzip", "br"])
 @pytest.mark.parametrize("suffix", SUFFIXES)
 @pytest.mark.parametrize(
     "shape", ['"{}"', 'W/"{}"', "{}", "W/{}", '"other", "{}"', 'W/"a",W/"{}" , "c"', '  "{}"  ', '"", "{}"']
@@ -213,7 +223,7 @@ def test_a_document_without_a_date_is_never_unmodified_since_one() -> None:
 # --- HEAD, ranges, pages
 
 
-@pytest.mark.parametrize("wish", ["identity", "gzip"])
+@pytest.mark.parametrize("wish", ["identity", "gzip", "br"])
 def test_head_gets_the_headers_of_get(wish: str) -> None:
     got = answer({"Accept-Encoding": wish})
     head = answer({"Accept-Encoding": wish}, method="HEAD")

@@ -17,7 +17,7 @@ from flask import Request, Response
 from werkzeug.http import parse_date
 
 from feedserver.model import Value
-from feedserver.representation import Representation, choose_coding, digest
+from feedserver.representation import CODINGS, IDENTITY, Representation, choose_coding, digest
 
 # Ours is "-gzip"; Apache's mod_deflate appends the same, others ";gzip" or "--gzip".
 _CODING_SUFFIX = re.compile(r"(?:-{1,2}|;)(?:gzip|br|deflate|zstd)")
@@ -85,13 +85,13 @@ def document_response(
             invalid (RFC 9110 section 8.8.2.1), and an earlier one would hide a change within it.
         links: values of the `Link` header.
     """
-    packed = representation.gzip()
-    coding = choose_coding(request.headers.get("Accept-Encoding"), () if packed is None else ("gzip",))
-    response = Response(representation.body if packed is None or coding != "gzip" else packed)
+    coding = choose_coding(request.headers.get("Accept-Encoding"), CODINGS)
+    packed = None if coding == IDENTITY else representation.coded(coding)
+    response = Response(representation.body if packed is None else packed)
     tag = representation.etag
-    if coding == "gzip":
-        response.headers["Content-Encoding"] = "gzip"
-        tag += "-gzip"
+    if packed is not None:
+        response.headers["Content-Encoding"] = coding
+        tag += f"-{coding}"
     response.headers["Content-Type"] = f"{representation.media_type}; charset=utf-8"
     response.headers["Vary"] = "Accept-Encoding"
     response.headers["Cache-Control"] = cache_control
