@@ -32,6 +32,7 @@ from feedserver.publisher import FeedLimits, Publisher
 from feedserver.settings import Settings
 from feedserver.settings_schema import Root as RootSettings
 from feedserver.starter import IndexerStarter
+from feedserver.web.front import Front
 from feedserver.web.responses import CachePolicy
 from feedserver.web.routes import RouteRules, Site
 
@@ -180,7 +181,11 @@ def make_app(settings: Settings, on_request: Callable[[], None]) -> Flask:
         cache_policy=policy,
     )
     names = [str(root.path) for root in settings.articles]
-    Site(make_publisher(settings), rules, names, on_request).register(app)
+    publisher = make_publisher(settings)
+    front = Front(publisher, app.wsgi_app)
+    Site(publisher, rules, names, on_request, front).register(app)
+    # Flask's own place for middleware; the application stays one for gunicorn's hooks and the test client.
+    app.wsgi_app = front  # type: ignore[method-assign]
     return app
 
 

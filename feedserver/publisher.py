@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import sqlite3
 import threading
 import time
 from bisect import bisect_right
@@ -34,7 +35,7 @@ from feedserver.deltas import (
     encode_snapshot,
     take_snapshot,
 )
-from feedserver.errors import StateError, UnknownAddressError
+from feedserver.errors import IndexNotReadyError, StateError, UnknownAddressError
 from feedserver.index.memory import Memory
 from feedserver.index.reader import FacetState, IndexReader, Selected
 from feedserver.model import Feed, Format, ListingKey, ListingSummary, Value
@@ -158,6 +159,22 @@ class Publisher:
     def exists(self, key: ListingKey) -> bool:
         """Whether there is such a listing, with or without articles. Raises IndexNotReadyError."""
         return self.reader.facet(key) is not None
+
+    @property
+    def sends_deltas(self) -> bool:
+        """Whether clients may ask for what is new alone (RFC 3229)."""
+        return self._limits.deltas
+
+    def ready(self, document: Document) -> Representation | None:
+        """The current representation of a feed document if it is at hand. Waits for no render.
+
+        None also where something fails: `feed_document` tells what.
+        """
+        try:
+            state = self.reader.facet(document.key)
+        except (IndexNotReadyError, SQLAlchemyError, sqlite3.Error):
+            return None
+        return None if state is None else self._find_ready(state, document)
 
     def feed_document(self, document: Document) -> Representation:
         """The current representation of a feed document.

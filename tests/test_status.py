@@ -72,6 +72,7 @@ def test_everybody_may_know_how_fresh_the_index_is_and_what_it_holds(client: Fla
         "newest_change",
         "last_scan",
         "last_change",
+        "ready_answers_of_this_process",
         "cache_failures_of_this_process",
     }
 

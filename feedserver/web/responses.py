@@ -2,8 +2,8 @@
 
 The rim: here a `Representation` meets a request. Conditional requests are decided by Werkzeug
 (RFC 9110 section 13), to which a client's tag is shown without the suffix of a coding. Keeps promise
-3: whoever holds the current content gets 304, in whatever coding he holds it, nobody else does. Does
-not know what a listing is.
+3: whoever holds the current content gets 304, in whatever coding he holds it, nobody else does. The
+headers of a document are decided here alone, for Flask as for the front. Does not know what a listing is.
 """
 
 from __future__ import annotations
@@ -11,10 +11,12 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
+import msgspec
 from flask import Request, Response
-from werkzeug.http import parse_date
+from werkzeug.http import http_date, parse_date, remove_entity_headers
 
 from feedserver.model import Value
 from feedserver.representation import CODINGS, IDENTITY, Representation, choose_coding, digest
@@ -24,6 +26,9 @@ _CODING_SUFFIX = re.compile(r"(?:-{1,2}|;)(?:gzip|br|deflate|zstd)")
 
 # A tag in If-None-Match; RFC 9110 wants quotes, some clients send none.
 _ENTITY_TAG = re.compile(r'(?:W/)?(?:"([^"]*)"|([^\s,"]+))')
+
+# Header lines in their order, as WSGI wants them.
+Headers = list[tuple[str, str]]
 
 # A page shows images of anywhere, and nothing else that is not its own.
 CONTENT_SECURITY_POLICY = (
@@ -67,51 +72,103 @@ class CachePolicy(Value, frozen=True):
         return f"max-age={self.page_max_age}"
 
 
+class Manner(Value, frozen=True):
+    """How documents of one kind go out: what their headers say beside type, coding and validators."""
+
+    cache_control: str
+    others: tuple[tuple[str, str], ...] = ()
+
+
+# Scripts of other sites may read a document and its validators (Fetch standard, CORS).
+_CORS = (
+    ("Access-Control-Allow-Origin", "*"),
+    ("Access-Control-Expose-Headers", "ETag, Last-Modified, Link, IM"),
+)
+# A page loads nothing but its own and pictures, and tells other sites only where it is from.
+_GUARD = (
+    ("Content-Security-Policy", CONTENT_SECURITY_POLICY),
+    ("Referrer-Policy", "strict-origin-when-cross-origin"),
+)
+
+
+def open_manner(cache_control: str, links: Sequence[str] = ()) -> Manner:
+    """The manner of feeds and lists, which everybody may read; `links` are values of the `Link` header."""
+    return Manner(cache_control=cache_control, others=(*(("Link", link) for link in links), *_CORS))
+
+
+def page_manner(cache_control: str) -> Manner:
+    """The manner of pages."""
+    return Manner(cache_control=cache_control, others=_GUARD)
+
+
+def coded_for(representation: Representation, accept_encoding: str | None) -> tuple[str, bytes]:
+    """The coding in which a client gets a document, and the bytes."""
+    coding = _choose(accept_encoding)
+    packed = None if coding == IDENTITY else representation.coded(coding)
+    return (IDENTITY, representation.body) if packed is None else (coding, packed)
+
+
+@lru_cache(maxsize=256)  # a few dozen spellings make up nearly all requests
+def _choose(accept_encoding: str | None) -> str:
+    return choose_coding(accept_encoding, CODINGS)
+
+
+def document_headers(
+    representation: Representation, coding: str, size: int, manner: Manner, *, now: datetime
+) -> Headers:
+    """The headers of a 200 with a document.
+
+    Args:
+        representation: the document.
+        coding: as sent.
+        size: in bytes, as sent.
+        manner: what to say beside.
+        now: to leave out a Last-Modified whose second has not come; a date in the future would be
+            invalid (RFC 9110 section 8.8.2.1), and an earlier one would hide a change within it.
+    """
+    suffix = "" if coding == IDENTITY else f"-{coding}"
+    headers = [("Content-Type", f"{representation.media_type}; charset=utf-8"), ("Content-Length", str(size))]
+    if suffix:
+        headers.append(("Content-Encoding", coding))
+    headers += [
+        ("ETag", f'"{representation.etag}{suffix}"'),
+        ("Vary", "Accept-Encoding"),
+        ("Cache-Control", manner.cache_control),
+        ("X-Content-Type-Options", "nosniff"),
+    ]
+    if representation.last_modified is not None and representation.last_modified <= now:
+        headers.append(("Last-Modified", http_date(representation.last_modified)))
+    return [*headers, *manner.others]
+
+
+def headers_unchanged(headers: Headers) -> Headers:
+    """The headers of a 304 instead of a 200 with the given ones: without those of the content."""
+    rest = list(headers)
+    remove_entity_headers(rest)
+    return rest
+
+
 def document_response(
-    request: Request,
-    representation: Representation,
-    *,
-    cache_control: str,
-    now: datetime,
-    links: Sequence[str] = (),
+    request: Request, representation: Representation, manner: Manner, *, now: datetime
 ) -> Response:
     """The answer with a document: 200 or 304, in the coding that the request prefers.
 
     Args:
         request: GET or HEAD.
         representation: the document.
-        cache_control: the header's value.
-        now: to leave out a Last-Modified whose second has not come; a date in the future would be
-            invalid (RFC 9110 section 8.8.2.1), and an earlier one would hide a change within it.
-        links: values of the `Link` header.
+        manner: of its kind.
+        now: as for `document_headers`.
     """
-    coding = choose_coding(request.headers.get("Accept-Encoding"), CODINGS)
-    packed = None if coding == IDENTITY else representation.coded(coding)
-    response = Response(representation.body if packed is None else packed)
-    tag = representation.etag
-    if packed is not None:
-        response.headers["Content-Encoding"] = coding
-        tag += f"-{coding}"
-    response.headers["Content-Type"] = f"{representation.media_type}; charset=utf-8"
-    response.headers["Vary"] = "Accept-Encoding"
-    response.headers["Cache-Control"] = cache_control
-    response.headers["X-Content-Type-Options"] = "nosniff"
-    for link in links:
-        response.headers.add("Link", link)
-    response.set_etag(tag)
-    if representation.last_modified is not None and representation.last_modified <= now:
-        response.last_modified = representation.last_modified
-    response.make_conditional(_conditions(request, representation.etag, tag))
+    coding, body = coded_for(representation, request.headers.get("Accept-Encoding"))
+    headers = document_headers(representation, coding, len(body), manner, now=now)
+    response = Response(body, headers=headers)
+    response.make_conditional(_conditions(request, representation.etag, response.get_etag()[0] or ""))
+    del response.headers["Date"]  # Werkzeug's; the server writes one into every answer
     return response
 
 
 def delta_response(
-    request: Request,
-    representation: Representation,
-    delta: bytes,
-    *,
-    now: datetime,
-    links: Sequence[str] = (),
+    request: Request, representation: Representation, delta: bytes, manner: Manner, *, now: datetime
 ) -> Response:
     """The answer with what a client is missing: 226, with the validators of the whole (RFC 3229).
 
@@ -119,12 +176,13 @@ def delta_response(
         request: GET, with `A-IM: feed`.
         representation: the whole document.
         delta: the document with the missing entries only.
-        now: as for `document_response`.
-        links: values of the `Link` header.
+        manner: of the whole.
+        now: as for `document_headers`.
     """
     part = Representation(delta, representation.media_type, representation.etag, representation.last_modified)
     plain = Request({**request.environ, "HTTP_IF_NONE_MATCH": "", "HTTP_IF_MODIFIED_SINCE": ""})
-    response = document_response(plain, part, cache_control="no-store, im", now=now, links=links)
+    manner = msgspec.structs.replace(manner, cache_control="no-store, im")
+    response = document_response(plain, part, manner, now=now)
     response.status = "226 IM Used"
     response.headers["IM"] = "feed"
     response.headers["Vary"] = "Accept-Encoding, A-IM, If-None-Match"
@@ -152,24 +210,12 @@ def page_response(request: Request, html: str, *, cache_control: str, status: in
     body = html.encode()
     if status == 200:
         page = Representation(body, "text/html", digest(body))
-        return page_document_response(request, page, cache_control=cache_control)
+        return document_response(request, page, page_manner(cache_control), now=datetime.now(UTC))
     response = Response(body, status, content_type="text/html; charset=utf-8")
     response.headers["Cache-Control"] = cache_control
     response.headers["X-Content-Type-Options"] = "nosniff"
-    return _guarded(response)
-
-
-def page_document_response(request: Request, page: Representation, *, cache_control: str) -> Response:
-    """The answer with a page that is at hand: 200 or 304."""
-    response = document_response(request, page, cache_control=cache_control, now=datetime.now(UTC))
-    return _guarded(response)
-
-
-def _guarded(page: Response) -> Response:
-    """Let a page load nothing but its own and pictures, and tell other sites only where it is from."""
-    page.headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
-    page.headers["Referrer-Policy"] = "strict-origin-when-cross-origin"
-    return page
+    response.headers.extend(_GUARD)
+    return response
 
 
 def redirect_response(url: str, status: int, cache_control: str) -> Response:
@@ -181,9 +227,8 @@ def redirect_response(url: str, status: int, cache_control: str) -> Response:
 
 
 def open_to_all_origins(response: Response) -> Response:
-    """Let scripts of other sites read a feed and its validators (Fetch standard, CORS)."""
-    response.headers["Access-Control-Allow-Origin"] = "*"
-    response.headers["Access-Control-Expose-Headers"] = "ETag, Last-Modified, Link, IM"
+    """Let scripts of other sites read an answer that is no document."""
+    response.headers.extend(_CORS)
     return response
 
 
@@ -201,7 +246,7 @@ def preflight_response() -> Response:
 def _conditions(request: Request, etag: str, tag: str) -> dict[str, Any]:
     """The request as Werkzeug shall judge it, for a document with this ETag that is sent under this tag."""
     environ = dict(request.environ)
-    if _names(environ.get("HTTP_IF_NONE_MATCH", ""), etag):
+    if names(environ.get("HTTP_IF_NONE_MATCH", ""), etag):
         environ["HTTP_IF_NONE_MATCH"] = f'"{tag}"'
     try:
         parse_date(environ.get("HTTP_IF_MODIFIED_SINCE"))
@@ -210,7 +255,7 @@ def _conditions(request: Request, etag: str, tag: str) -> dict[str, Any]:
     return environ
 
 
-def _names(if_none_match: str, etag: str) -> bool:
+def names(if_none_match: str, etag: str) -> bool:
     """Whether a list of entity tags names a document, in whatever coding."""
     tags = (quoted or bare for quoted, bare in _ENTITY_TAG.findall(if_none_match))
     suffixes = (tag.removeprefix(etag) for tag in tags if tag.startswith(etag))

@@ -28,8 +28,9 @@ from feedserver.render import MEDIA_TYPES
 from feedserver.representation import Representation, digest
 from feedserver.web import directory, pages, responses, status, visitors
 from feedserver.web.addresses import GROUPS, ListTarget, Target, guesses, parse, parse_list, split_format
+from feedserver.web.front import Front
 from feedserver.web.pages import SiteChrome
-from feedserver.web.responses import CachePolicy
+from feedserver.web.responses import CachePolicy, Manner
 from feedserver.web.suggestions import closest
 
 log = logging.getLogger(__name__)
@@ -65,11 +66,13 @@ class Site:
         rules: RouteRules,
         root_names: Sequence[str],
         on_request: Callable[[], None],
+        front: Front,
     ) -> None:
         self._publisher = publisher
         self._rules = rules
         self._root_names = root_names
         self._on_request = on_request
+        self._front = front
         site = publisher.site
         self._chrome = SiteChrome(
             title=site.title, description=site.description, language=site.language, base_url=site.base_url
@@ -181,20 +184,16 @@ class Site:
         representation = self._publisher.feed_document(document)
         if visitors.is_navigation(request):
             return responses.redirect_response(self._chrome.base_url + document.key.address, 303, "no-store")
-        now, links = datetime.now(UTC), self._links(document)
+        now, policy = datetime.now(UTC), self._rules.cache_policy
+        manner = responses.open_manner(
+            policy.of_feeds() if document.part is None else policy.of_archives(), self._links(document)
+        )
+        if self._redirect_of(document.address) is None:  # which may come into effect at any time
+            self._front.learn(document, manner, representation)
         delta = self._delta(document)
         if delta is not None:
-            response = responses.delta_response(request, representation, delta, now=now, links=links)
-            return responses.open_to_all_origins(response)
-        policy = self._rules.cache_policy
-        response = responses.document_response(
-            request,
-            representation,
-            cache_control=policy.of_feeds() if document.part is None else policy.of_archives(),
-            now=now,
-            links=links,
-        )
-        return responses.open_to_all_origins(response)
+            return responses.delta_response(request, representation, delta, manner, now=now)
+        return responses.document_response(request, representation, manner, now=now)
 
     def _links(self, document: Document) -> list[str]:
         """Values of the `Link` header: the document itself, its page, the other formats."""
@@ -218,18 +217,14 @@ class Site:
     # --- lists ----------------------------------------------------------------------------------
 
     def _list_document(self, media_type: str, make: Callable[[], bytes]) -> Response:
-        response = responses.document_response(
-            request,
-            self._kept(request.path, media_type, make),
-            cache_control=self._rules.cache_policy.of_pages(),
-            now=datetime.now(UTC),
-        )
-        return responses.open_to_all_origins(response)
+        kept = self._kept(request.path, media_type, make)
+        manner = responses.open_manner(self._rules.cache_policy.of_pages())
+        return responses.document_response(request, kept, manner, now=datetime.now(UTC))
 
     def _list_page(self, make: Callable[[], str]) -> Response:
         page = self._kept(request.path, "text/html", lambda: make().encode())
-        policy = self._rules.cache_policy.of_pages()
-        return responses.page_document_response(request, page, cache_control=policy)
+        manner = responses.page_manner(self._rules.cache_policy.of_pages())
+        return responses.document_response(request, page, manner, now=datetime.now(UTC))
 
     def _kept(self, path: str, media_type: str, make: Callable[[], bytes]) -> Representation:
         """A list as it is while the index is: with 10,000 topics one takes a second to make (measured)."""
@@ -273,8 +268,8 @@ class Site:
 
     def _static_answer(self, file: Representation) -> Response:
         # The pages name a static file with its digest, so that it may be kept.
-        kept = f"max-age={responses.STATIC_MAX_AGE}"
-        return responses.document_response(request, file, cache_control=kept, now=datetime.now(UTC))
+        manner = Manner(cache_control=f"max-age={responses.STATIC_MAX_AGE}")
+        return responses.document_response(request, file, manner, now=datetime.now(UTC))
 
     # --- health ---------------------------------------------------------------------------------
 
@@ -288,7 +283,7 @@ class Site:
         return self._plain("ready\n", 200)
 
     def _status_page(self, asked: Request) -> Response:
-        facts = status.public_facts(self._publisher)
+        facts = status.public_facts(self._publisher, self._front.hits)
         found = self._inside(asked)
         if found is None:
             html = pages.status_page(self._chrome, facts)
@@ -297,7 +292,7 @@ class Site:
         return responses.page_response(asked, html, cache_control="no-store")
 
     def _status_json(self, asked: Request) -> Response:
-        body = status.as_json(status.public_facts(self._publisher), self._inside(asked))
+        body = status.as_json(status.public_facts(self._publisher, self._front.hits), self._inside(asked))
         response = Response(body, content_type="application/json; charset=utf-8")
         response.headers["Cache-Control"] = "no-store"
         return response

@@ -29,8 +29,12 @@ class Inside(NamedTuple):
     problems: Sequence[Problem]
 
 
-def public_facts(publisher: Publisher) -> dict[str, object]:
+def public_facts(publisher: Publisher, ready_answers: int) -> dict[str, object]:
     """What everybody may know: how fresh the index is, and counts of what is published.
+
+    Args:
+        publisher: of the site.
+        ready_answers: how many requests this process answered from ready feeds.
 
     Raises:
         IndexNotReadyError: before the first index is complete.
@@ -51,6 +55,7 @@ def public_facts(publisher: Publisher) -> dict[str, object]:
             "lag_seconds": _number(noted.get("change_lag")),
         },
         "listings": reader.counts(),
+        "ready answers of this process": ready_answers,
         "cache failures of this process": publisher.cache.failures,
     }
 

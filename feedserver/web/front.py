@@ -1,0 +1,134 @@
+"""Answers repeated requests for feeds before Flask is entered, the way servers of static files do.
+
+A WSGI application around another. Of each feed document that Flask answered it keeps the headers,
+made by `responses` as Flask's are; the bytes are the publisher's, which is asked at every request
+whether the index has moved on, so that no change is served late (promise 3). What it cannot answer as
+Flask would, it passes on untouched: other methods and addresses, navigations, deltas, conditions that
+need more than a look, and documents whose Last-Modified has not come. It renders nothing, waits for no
+lock that a render holds, and keeps no bytes of documents.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import NamedTuple
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
+from werkzeug.http import http_date
+
+from feedserver.publisher import Document, Publisher
+from feedserver.representation import Representation
+from feedserver.web import responses
+from feedserver.web.responses import Headers, Manner
+
+# Some 2 kB each. At more all are forgotten, and each is back with its second request.
+MOST_ADDRESSES = 2048
+
+# One entity tag as nearly all clients send it: that it names nothing of ours is certain at a look.
+_ONE_TAG = re.compile(r'(?:W/)?"[\w.:;+/=-]+"')
+
+
+class _Answer(NamedTuple):
+    status: str
+    headers: Headers
+    body: list[bytes]
+
+
+class _Known:
+    """A state of a feed document, and the headers it is sent with."""
+
+    def __init__(self, document: Document, manner: Manner, representation: Representation) -> None:
+        moment = representation.last_modified
+        self.document = document
+        self.due = 0.0 if moment is None else moment.timestamp()
+        self._date = None if moment is None else http_date(moment)
+        self._manner = manner
+        self._etag = representation.etag
+        self._last_modified = moment
+        self._headers: dict[str, tuple[Headers, Headers]] = {}
+
+    def is_of(self, representation: Representation) -> bool:
+        """Whether this is the state of a representation."""
+        return self._etag == representation.etag and self._last_modified == representation.last_modified
+
+    def is_held(self, environ: WSGIEnvironment) -> bool | None:
+        """Whether the client holds this state; None if that is for Werkzeug to say."""
+        tags = environ.get("HTTP_IF_NONE_MATCH")
+        if tags:
+            if responses.names(tags, self._etag):
+                return True
+            return False if _ONE_TAG.fullmatch(tags) else None
+        date = environ.get("HTTP_IF_MODIFIED_SINCE")
+        if date is None:
+            return False
+        return True if date == self._date else None
+
+    def headers(self, representation: Representation, coding: str, size: int) -> tuple[Headers, Headers]:
+        """Those of a 200 and those of a 304, made once per coding."""
+        found = self._headers.get(coding)
+        if found is None:
+            now = datetime.now(UTC)
+            whole = responses.document_headers(representation, coding, size, self._manner, now=now)
+            found = self._headers[coding] = whole, responses.headers_unchanged(whole)
+        return found
+
+
+class Front:
+    """The application that a server calls, before the one that it is given.
+
+    Attributes:
+        hits: how many requests this process answered here. A race of threads costs a miscount.
+    """
+
+    def __init__(self, publisher: Publisher, application: WSGIApplication) -> None:
+        self.hits = 0
+        self._publisher = publisher
+        self._application = application
+        self._known: dict[str, _Known] = {}
+
+    def learn(self, document: Document, manner: Manner, representation: Representation) -> None:
+        """Answer for a document from now on, while it is this representation.
+
+        To be told whenever the application answered with it, and only where no setting could give the
+        address to somebody else.
+        """
+        if len(self._known) >= MOST_ADDRESSES:
+            self._known.clear()
+        self._known[document.address] = _Known(document, manner, representation)
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer a request, or pass it on."""
+        answer = self._answer(environ)
+        if answer is None:
+            return self._application(environ, start_response)
+        self.hits += 1
+        start_response(answer.status, answer.headers.copy())  # it is the server's to change (PEP 3333)
+        return answer.body
+
+    def _answer(self, environ: WSGIEnvironment) -> _Answer | None:
+        known = self._known.get(environ.get("PATH_INFO", ""))
+        if known is None or self._is_special(environ):
+            return None
+        representation = self._publisher.ready(known.document)
+        if representation is None or not known.is_of(representation) or time.time() < known.due:
+            return None
+        is_held = known.is_held(environ)
+        if is_held is None:
+            return None
+        coding, body = responses.coded_for(representation, environ.get("HTTP_ACCEPT_ENCODING"))
+        whole, unchanged = known.headers(representation, coding, len(body))
+        if is_held:
+            return _Answer("304 NOT MODIFIED", unchanged, [])
+        return _Answer("200 OK", whole, [] if environ["REQUEST_METHOD"] == "HEAD" else [body])
+
+    def _is_special(self, environ: WSGIEnvironment) -> bool:
+        """Whether a request is for more than a document or a 304."""
+        return (
+            environ["REQUEST_METHOD"] not in ("GET", "HEAD")
+            or "HTTP_IF_MATCH" in environ
+            or environ.get("HTTP_SEC_FETCH_MODE") == "navigate"
+            or (self._publisher.sends_deltas and "HTTP_A_IM" in environ)
+        )

@@ -1,0 +1,334 @@
+"""The front answers as Flask does, only sooner: differences, freshness, limits."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+from servers import index, quiet_app, settings_of, write_story
+from werkzeug.http import http_date
+from werkzeug.test import EnvironBuilder, run_wsgi_app
+
+from feedserver.settings import Settings
+from feedserver.web import front as front_module
+from feedserver.web.front import Front
+
+FEEDS = [
+    f"{page}.{suffix}"
+    for page in ("/articles", "/topics/ai", "/providers/gazette", "/providers/gazette.example")
+    for suffix in ("rss", "atom", "json")
+]
+OTHERS = [
+    "/", "/articles", "/topics/ai", "/topics.opml", "/all.opml", "/healthz", "/topics/none.rss", "/old.rss",
+    "/feed", "/topics/tides.rss", "/topics/tides.json", "/topics/tidal.rss", "//articles.rss",
+    "/articles.rss/", "/Articles.rss", "/articles.rss\x00", "/gone.rss", "/articles/2024-04.1.rss",
+    "/articles/2024-04.1.json", "/articles/2024-04.9.json", "/topics/\xff.rss", "", "/static/style.css",
+]  # fmt: skip
+
+
+class Pair:
+    """A site twice: with the front, and Flask alone. Both over one state folder."""
+
+    def __init__(self, folder: Path, old: int = 120, **sections: Any) -> None:
+        self.folder = folder / "articles"
+        for number in range(old):
+            write_story(self.folder, f"_news/old-{number}", date=f"2024-04-0{1 + number % 9}T10:00:00Z")
+        write_story(
+            self.folder, "_news/tides", topics=["Tides", "AI"], provider=("Harbour Post", "post.example")
+        )
+        self.settings: Settings = settings_of(
+            folder / "state",
+            self.folder,
+            redirects={"/old": "/topics/ai", "/topics/tides": "/topics/tidal"},
+            retired=["/gone"],
+            **sections,
+        )
+        index(self.settings)
+        self.fronted = quiet_app(self.settings)
+        self.plain = quiet_app(self.settings)
+        del self.plain.wsgi_app  # the class' own shows again
+
+    @property
+    def front(self) -> Front:
+        front = self.fronted.wsgi_app
+        assert isinstance(front, Front)
+        return front
+
+    def settle(self) -> None:
+        """Have every feed asked for, and the second of its Last-Modified come."""
+        for path in FEEDS:
+            ask(self.fronted, path)
+        time.sleep(1.1)
+
+
+Answer = tuple[str, list[tuple[str, str]], bytes]
+
+
+def ask(app: Flask, path: str, method: str = "GET", query: str = "", **environ: str) -> Answer:
+    """One request, with nothing between the application and the test but WSGI."""
+    builder = EnvironBuilder(method=method, base_url="http://127.0.0.1")
+    whole = {**builder.get_environ(), "PATH_INFO": path, "QUERY_STRING": query, **environ}
+    body, status, headers = run_wsgi_app(app, whole)
+    return status, list(headers), b"".join(body)
+
+
+def header(answer: Answer, name: str) -> str:
+    return dict(answer[1]).get(name, "")
+
+
+@pytest.fixture(scope="module", params=[False, True], ids=["without deltas", "with deltas"])
+def pair(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Pair:
+    return Pair(tmp_path_factory.mktemp("front"), http={"deltas": request.param})
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Pair:
+    return Pair(tmp_path, old=3)
+
+
+# --- Front and Flask
+
+
+class Requests:
+    """Requests of every shape, about what a site was seen to send."""
+
+    def __init__(self, pair: Pair, seed: int) -> None:
+        self._pair = pair
+        self._chance = random.Random(seed)  # noqa: S311  no secret
+        self._seen: list[str] = ['"0123456789abcdef0123456789abcdef"']
+        self._dates: list[str] = [http_date(0), http_date(4_000_000_000)]
+
+    def note(self, answer: Answer) -> None:
+        """Clients come back with validators that they were sent, of this address or another."""
+        for known, name in ((self._seen, "ETag"), (self._dates, "Last-Modified")):
+            if header(answer, name):
+                known.append(header(answer, name))
+                del known[2:-1000]
+
+    def __iter__(self) -> Iterator[dict[str, str]]:
+        while True:
+            chance = self._chance
+            asked = {
+                "path": chance.choice(FEEDS if chance.random() < 0.85 else OTHERS),
+                "method": chance.choice(["GET"] * 8 + ["HEAD", "HEAD", "OPTIONS", "POST", "BREW"]),
+            }
+            for name, make in (
+                ("HTTP_IF_NONE_MATCH", self._tags),
+                ("HTTP_IF_MODIFIED_SINCE", self._date),
+                ("HTTP_ACCEPT_ENCODING", self._codings),
+            ):
+                if chance.random() < 0.4:
+                    asked[name] = make()
+            if chance.random() < 0.4:
+                asked |= self._rare()
+            yield asked
+
+    def _tags(self) -> str:
+        chance = self._chance
+        tag = chance.choice(self._seen[-8:] if chance.random() < 0.7 else self._seen)
+        bare = tag.strip('"')
+        shapes = [
+            tag, tag, tag, f"W/{tag}", bare, f"W/{bare}", f'"{bare}-gzip"', f'"{bare};gzip"',
+            f'"{bare}--gzip"', f'"{bare}-br"', f'"{bare}x"', f'"x", {tag}', f'{tag},W/"y"', f'"{bare}',
+            f"*, {tag}", "*", "", " ", ",,,",
+            '"', "W/", '""', '"\xe9"', ",".join([tag] * 300), '"a b"', "garbage", f"  {tag}  ", f'w/"{bare}"',
+            '"a","b","c"', f'"{bare.upper()}"',
+        ]  # fmt: skip
+        return chance.choice(shapes)
+
+    def _date(self) -> str:
+        chance = self._chance
+        garbage = [
+            "", "yesterday", "0", "Sun, 01 Jun 2025", "Sun, 01 Jun 2025 12:00:00 +99999999999", "\xff",
+            "2025-06-01", "Sun, 31 Feb 2025 12:00:00 GMT", "Sunday, 01-Jun-25 12:00:00 GMT",
+        ]  # fmt: skip
+        known = self._dates[-8:] if chance.random() < 0.7 else self._dates
+        return chance.choice(known if chance.random() < 0.8 else garbage)
+
+    def _codings(self) -> str:
+        names = ["gzip", "br", "identity", "*", "deflate", "x-gzip", "zstd", "GZIP", "nonsense", "", "\xe9"]
+        weights = ["", "", "", ";q=0", ";q=0.5", ";q=1", ";q=0.001", ";q=2", ";q=x", "; q=0.3", ";a=b"]
+        members = self._chance.choices(names, k=self._chance.randint(1, 4))
+        return ", ".join(name + self._chance.choice(weights) for name in members)
+
+    def _rare(self) -> dict[str, str]:
+        chance = self._chance
+        fetch = {
+            "HTTP_SEC_FETCH_MODE": chance.choice(["navigate", "navigate", "cors", "Navigate", ""]),
+            "HTTP_SEC_FETCH_DEST": chance.choice(["document", "empty"]),
+            "HTTP_SEC_FETCH_SITE": chance.choice(["none", "same-origin", "cross-site"]),
+        }
+        delta = {"HTTP_A_IM": chance.choice(["feed", "feed;q=0", "gzip, feed", "", "vcdiff"])}
+        return chance.choice(
+            [
+                *[fetch] * 4,
+                delta,
+                *[{**delta, "HTTP_IF_NONE_MATCH": chance.choice(self._seen)}] * 6,
+                {"HTTP_RANGE": chance.choice(["bytes=0-99", "bytes=-5", "bytes=x"])},
+                {"HTTP_RANGE": "bytes=0-99", "HTTP_IF_RANGE": self._tags()},
+                {"HTTP_IF_MATCH": self._tags()},
+                {"HTTP_IF_UNMODIFIED_SINCE": self._date()},
+                {"HTTP_HOST": chance.choice(["feeds.example", "a b", "[", "", "evil.example:99999999"])},
+                {"query": chance.choice(["a=b", "token=x", "\xff=%ff", "?" * 50])},
+                {"SERVER_PROTOCOL": "HTTP/1.0"},
+                {"SCRIPT_NAME": "/below"},
+                {"HTTP_AUTHORIZATION": "Bearer x"},
+                {"HTTP_ORIGIN": "https://reader.example", "HTTP_ACCEPT": "text/html"},
+                {"HTTP_CACHE_CONTROL": "no-cache", "HTTP_PRAGMA": "no-cache"},
+                {"CONTENT_LENGTH": "5", "CONTENT_TYPE": "text/plain"},
+            ]
+        )
+
+
+def test_any_request_gets_the_same_answer_with_the_front_as_without(pair: Pair) -> None:
+    seed = random.randrange(2**32)  # noqa: S311  no secret
+    requests = Requests(pair, seed)
+    pair.settle()
+    hits = pair.front.hits
+    total = 2400
+    for number, asked in zip(range(total), requests, strict=False):
+        if number % 800 == 300:
+            write_story(pair.folder, f"_news/new-{number}", topics=["AI"], title=f"{seed} {number}")
+            index(pair.settings)
+        if number % 800 == 400:
+            pair.settle()
+        # Where a second ended between the two, which brings a Last-Modified, they agree when asked again.
+        for _ in range(2):
+            ours, theirs = ask(pair.fronted, **asked), ask(pair.plain, **asked)
+            if ours == theirs:
+                break
+        assert ours == theirs, (seed, number, asked)
+        requests.note(ours)
+    assert (pair.front.hits - hits) / total > 0.3
+
+
+@pytest.mark.parametrize("path", FEEDS)
+@pytest.mark.parametrize("wish", ["identity", "gzip", "br", "gzip;q=0, *"])
+def test_what_is_asked_for_again_and_again_never_reaches_flask(pair: Pair, path: str, wish: str) -> None:
+    ask(pair.fronted, path)
+    wait_for_date(pair, path)
+    hits = pair.front.hits
+    whole = ask(pair.fronted, path, HTTP_ACCEPT_ENCODING=wish)
+    assert whole[0] == "200 OK"
+    tag, date = header(whole, "ETag"), header(whole, "Last-Modified")
+    for conditions in (
+        {"HTTP_IF_NONE_MATCH": tag},
+        {"HTTP_IF_NONE_MATCH": f"W/{tag}"},
+        {"HTTP_IF_MODIFIED_SINCE": date},
+    ):
+        unchanged = ask(pair.fronted, path, HTTP_ACCEPT_ENCODING=wish, **conditions)
+        assert (unchanged[0], unchanged[2]) == ("304 NOT MODIFIED", b"")
+    other = ask(pair.fronted, path, HTTP_ACCEPT_ENCODING=wish, HTTP_IF_NONE_MATCH='"an-old-one"')
+    assert other == whole
+    head = ask(pair.fronted, path, "HEAD", HTTP_ACCEPT_ENCODING=wish)
+    assert head == (whole[0], whole[1], b"")
+    assert pair.front.hits - hits == 6
+
+
+def wait_for_date(pair: Pair, path: str) -> None:
+    end = time.monotonic() + 5
+    while not header(ask(pair.fronted, path), "Last-Modified") and time.monotonic() < end:
+        time.sleep(0.05)
+
+
+# --- Freshness
+
+
+def test_a_change_is_never_served_late(site: Pair) -> None:
+    site.settle()
+    before = ask(site.fronted, "/topics/ai.rss")
+    hits = site.front.hits
+    for number in range(5):
+        write_story(site.folder, "_news/fresh", title=f"Edition {number}")
+        index(site.settings)
+        after = ask(site.fronted, "/topics/ai.rss", HTTP_IF_NONE_MATCH=header(before, "ETag"))
+        assert f"Edition {number}".encode() in after[2]
+        assert header(after, "ETag") != header(before, "ETag")
+        before = after
+    assert site.front.hits == hits
+
+
+def test_what_did_not_change_stays_in_front_while_another_feed_changes(site: Pair) -> None:
+    site.settle()
+    write_story(site.folder, "_news/fresh", topics=["Elsewhere"], provider=("Post", "post.example"))
+    index(site.settings)
+    hits = site.front.hits
+    ask(site.fronted, "/topics/ai.rss")
+    assert site.front.hits == hits + 1
+
+
+def test_an_index_that_is_built_anew_is_seen_at_once(site: Pair) -> None:
+    site.settle()
+    write_story(site.folder, "_news/fresh", title="After the rebuild")
+    (site.settings.state.dir / "current").unlink()
+    assert ask(site.fronted, "/topics/ai.rss")[0] == "503 SERVICE UNAVAILABLE"
+    index(site.settings)
+    assert b"After the rebuild" in ask(site.fronted, "/topics/ai.rss")[2]
+
+
+def test_until_its_date_has_come_a_document_is_left_to_flask(site: Pair) -> None:
+    write_story(site.folder, "_news/fresh", title="Now")
+    index(site.settings)
+    first = ask(site.fronted, "/topics/ai.rss")
+    assert header(first, "Last-Modified") == ""
+    assert site.front.hits == 0
+    wait_for_date(site, "/topics/ai.rss")
+    ask(site.fronted, "/topics/ai.rss")
+    assert site.front.hits > 0
+
+
+# --- Limits, and the world around
+
+
+def test_an_address_that_the_settings_may_redirect_is_never_in_front(site: Pair) -> None:
+    ask(site.fronted, "/topics/tides.rss")
+    time.sleep(1.1)
+    for _ in range(3):
+        assert ask(site.fronted, "/topics/tides.rss")[0] == "200 OK"
+    assert site.front.hits == 0
+
+
+def test_the_front_remembers_a_bounded_number_of_addresses(
+    site: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(front_module, "MOST_ADDRESSES", 3)
+    for path in FEEDS * 2:
+        assert ask(site.fronted, path) == ask(site.plain, path)
+    assert len(site.front._known) <= 3  # noqa: SLF001  nothing outside tells
+
+
+def test_a_server_may_change_the_headers_that_it_is_given(site: Pair) -> None:
+    site.settle()
+
+    def ask_rudely() -> list[tuple[str, str]]:
+        given: list[list[tuple[str, str]]] = []
+
+        def start_response(_status: str, headers: list[tuple[str, str]], _error: object = None) -> Any:
+            given.append(headers)
+
+        environ = EnvironBuilder(path="/topics/ai.rss").get_environ()
+        b"".join(site.fronted(environ, start_response))
+        headers = given[0].copy()
+        given[0].clear()
+        return headers
+
+    assert ask_rudely() == ask_rudely() != []
+
+
+def test_the_status_counts_what_the_front_answered(site: Pair) -> None:
+    site.settle()
+    client = site.fronted.test_client()
+    before = client.get("/status.json").get_json()["ready_answers_of_this_process"]
+    for _ in range(3):
+        client.get("/topics/ai.rss")
+    assert client.get("/status.json").get_json()["ready_answers_of_this_process"] == before + 3
+
+
+def test_gunicorn_hooks_and_test_clients_find_a_flask_application(site: Pair) -> None:
+    assert isinstance(site.fronted, Flask)
+    assert site.fronted.test_client().get("/topics/ai.rss").status_code == 200
