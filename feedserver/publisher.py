@@ -3,7 +3,8 @@
 The only place where index, renderers, cache and memory meet. The version of a listing says *look
 again*; whether anything changed is said by the bytes, whose digest the memory compares with the one
 it sent last (promise 3). Thread-safe: readers are per thread, rendering is one at a time, because it
-is bound to the CPU and one render of a cold feed is enough for all who wait for it. Knows no HTTP.
+is bound to the CPU and one render of a cold feed is enough for all who wait for it. What cannot be
+rendered, or looked up, is answered with the last good bytes, under their own validators. Knows no HTTP.
 """
 
 from __future__ import annotations
@@ -91,6 +92,22 @@ class _Ready(NamedTuple):
     representation: Representation
 
 
+class StaleAnswers:
+    """How often this process had to answer with old bytes, and why it did so last."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.last_reason = ""
+
+    def note(self, address: str, error: Exception) -> None:
+        """Count one; tell the log of each reason once in a row, because every request meets it again."""
+        self.count += 1
+        reason = f"{address}: {type(error).__name__}: {error}"
+        if reason != self.last_reason:
+            log.error("%s failed, its last good state is served", address, exc_info=error)
+        self.last_reason = reason
+
+
 class _Connections(threading.local):
     """The connections of one thread."""
 
@@ -131,6 +148,7 @@ class Publisher:
         self._render_lock = threading.Lock()
         self._swept = clock()
         self._memory_paused_until = 0.0
+        self.stale = StaleAnswers()
         # All that goes into the bytes beside the listing. The package's own version is written in them.
         self._key_base = msgspec.json.encode([site, limits, RENDERER_VERSION, __version__])
 
@@ -177,12 +195,25 @@ class Publisher:
         return None if state is None else self._find_ready(state, document)
 
     def feed_document(self, document: Document) -> Representation:
-        """The current representation of a feed document.
+        """The current representation of a feed document; the last good one where that cannot be had.
 
         Raises:
             IndexNotReadyError: before the first index is complete.
             UnknownAddressError: if the listing never existed, or the part is no archive document.
         """
+        try:
+            return self._current(document)
+        except (IndexNotReadyError, UnknownAddressError):
+            raise
+        # Exception: a damaged row, the driver and a renderer raise what they like.
+        except Exception as error:
+            good = self._last_good(document)
+            if good is None:
+                raise
+            self.stale.note(document.address, error)
+            return good
+
+    def _current(self, document: Document) -> Representation:
         state = self.state(document.key)
         ready = self._find_ready(state, document)
         if ready is not None:
@@ -190,6 +221,21 @@ class Publisher:
         with self._render_lock:
             state = self.state(document.key)
             return self._find_ready(state, document) or self._prepare(state, document)
+
+    def _last_good(self, document: Document) -> Representation | None:
+        """What was published last at an address, here or by whoever shares the cache."""
+        with self._ready_lock:
+            ready = self._ready.get(document)
+        if ready is not None:
+            return ready.representation
+        key = self.cache.get(self._last_good_key(document))
+        body = None if key is None else self.cache.get(key.decode())
+        if body is None:
+            return None
+        etag = digest(body)
+        # Of no state that is known: the memory has a date only if these are the bytes it saw last.
+        moment = self._last_modified(document.address, etag, 0)
+        return Representation(body, MEDIA_TYPES[document.fmt], etag, moment)
 
     def delta(self, document: Document, known: Iterable[str]) -> bytes | None:
         """What a client is missing that holds an earlier state of a subscription document.
@@ -311,7 +357,7 @@ class Publisher:
         if self._limits.deltas:
             snapshot = encode_snapshot(take_snapshot(selected.entries[:count]))
             self.cache.set(_snapshot_key(document, digest(body)), snapshot)
-        self.cache.set(self._subscription_key(selected.state, document, selected.open_month), body)
+        self._store(document, self._subscription_key(selected.state, document, selected.open_month), body)
         self._sweep()
         return selected.state, body
 
@@ -324,8 +370,15 @@ class Publisher:
         body = self.cache.get(key)
         if body is None:
             body = render(feed, document.fmt)
-            self.cache.set(key, body)
+            self._store(document, key, body)
         return selected.state, body
+
+    def _store(self, document: Document, key: str, body: bytes) -> None:
+        self.cache.set(key, body)
+        self.cache.set(self._last_good_key(document), key.encode())
+
+    def _last_good_key(self, document: Document) -> str:
+        return self._key(document, ["last good"])
 
     def _fit(self, selected: Selected, fmt: Format) -> tuple[int, bytes]:
         """The document with as many entries as it may hold bytes, but with some in any case; how many.

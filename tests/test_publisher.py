@@ -6,6 +6,7 @@ import shutil
 import sqlite3
 import tempfile
 import time
+from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime
 from itertools import pairwise
@@ -424,3 +425,103 @@ def test_the_fingerprint_stands_for_what_is_published(tmp_path: Path) -> None:
         {"http": {"max_age": 900}},
     ]
     assert len({fingerprint(), *(fingerprint(**one) for one in others)}) == 4  # type: ignore[arg-type]  # mappings of several types
+
+
+# --- The last good state
+
+
+def failing(*_: object) -> bytes:
+    raise ValueError("feedgen has had enough")
+
+
+def damage_rows(state: Path) -> None:
+    """Make every stored article unreadable, as a failing disk might."""
+    for build in state.glob("index-*.sqlite"):
+        with closing(sqlite3.connect(build)) as database, database:
+            database.execute("UPDATE candidate SET payload = ?", (b"garbage",))
+
+
+def overwrite_index(state: Path) -> None:
+    for build in state.glob("index-*.sqlite"):
+        build.write_bytes(b"garbage" * 10_000)
+
+
+def fail_to_render(_: Path) -> None:
+    """Nothing: the renderer is broken instead."""
+
+
+@pytest.mark.parametrize("damage", [fail_to_render, damage_rows, overwrite_index])
+@pytest.mark.parametrize("cache", ["", "null://"])
+def test_what_cannot_be_rendered_or_read_is_served_as_it_was_last(
+    site: Site, monkeypatch: pytest.MonkeyPatch, damage: Callable[[Path], None], cache: str
+) -> None:
+    write_story(site.articles, "one")
+    site.index()
+    worker = site.publisher(cache=cache)
+    before = worker.feed_document(Document(AI, Format.RSS))
+    write_story(site.articles, "two")
+    site.index()
+    damage(site.state)
+    if damage is fail_to_render:
+        monkeypatch.setattr(publisher, "render", failing)
+    for _ in range(2):
+        assert worker.feed_document(Document(AI, Format.RSS)) == before
+    assert worker.ready(Document(AI, Format.RSS)) is None
+    assert worker.stale.count == 2
+    assert "/topics/ai.rss: " in worker.stale.last_reason
+
+
+def test_a_worker_that_never_had_a_good_state_takes_that_of_the_cache(
+    site: Site, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    write_story(site.articles, "one")
+    site.index()
+    before = site.publisher(cache="").feed_document(Document(AI, Format.RSS))
+    write_story(site.articles, "two")
+    site.index()
+    monkeypatch.setattr(publisher, "render", failing)
+    other = site.publisher(cache="")
+    for _ in range(3):
+        assert other.feed_document(Document(AI, Format.RSS)) == before
+    assert caplog.text.count("its last good state is served") == 1
+
+
+def test_old_bytes_get_no_date_of_newer_ones(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_story(site.articles, "one")
+    site.index()
+    cached = site.publisher(cache="")
+    before = cached.feed_document(Document(AI, Format.RSS))
+    write_story(site.articles, "two")
+    site.index()
+    newer = site.publisher().feed_document(Document(AI, Format.RSS))  # by a worker without the cache
+    write_story(site.articles, "three")
+    site.index()
+    monkeypatch.setattr(publisher, "render", failing)
+    old = site.publisher(cache="").feed_document(Document(AI, Format.RSS))
+    assert (old.body, old.etag, old.last_modified) == (before.body, before.etag, None)
+    assert newer.last_modified is not None
+
+
+def test_without_any_good_state_a_failure_is_a_failure(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_story(site.articles, "one")
+    site.index()
+    monkeypatch.setattr(publisher, "render", failing)
+    worker = site.publisher(cache="")
+    with pytest.raises(ValueError, match="enough"):
+        worker.feed_document(Document(AI, Format.RSS))
+    assert worker.stale.count == 0
+
+
+def test_after_a_failure_the_current_state_is_served_again(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_story(site.articles, "one")
+    site.index()
+    worker = site.publisher()
+    worker.feed_document(Document(AI, Format.RSS))
+    write_story(site.articles, "two")
+    site.index()
+    with monkeypatch.context() as broken:
+        broken.setattr(publisher, "render", failing)
+        assert entries_of(worker.feed_document(Document(AI, Format.RSS)).body) == 1
+    assert entries_of(worker.feed_document(Document(AI, Format.RSS)).body) == 2

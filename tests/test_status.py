@@ -10,7 +10,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from servers import index, quiet_app, settings_of, write_story
 
-from feedserver import __version__
+from feedserver import __version__, publisher
 
 TOKEN = "open sesame"  # noqa: S105  no secret, a test
 PROXY_HEADERS = [
@@ -73,6 +73,7 @@ def test_everybody_may_know_how_fresh_the_index_is_and_what_it_holds(client: Fla
         "last_scan",
         "last_change",
         "ready_answers_of_this_process",
+        "stale_answers_of_this_process",
         "cache_failures_of_this_process",
     }
 
@@ -211,3 +212,28 @@ def test_the_status_shows_that_the_cache_fails(tmp_path: Path) -> None:
     client = quiet_app(settings).test_client()
     assert client.get("/topics/ai.rss").status_code == 200
     assert client.get("/status.json").get_json()["cache_failures_of_this_process"] > 0
+
+
+def test_old_bytes_are_counted_for_everybody_and_explained_to_operators(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> bytes:
+        raise ValueError("a reason")
+
+    settings = settings_of(tmp_path / "state", tmp_path / "articles", status={"token": TOKEN})
+    write_story(tmp_path / "articles", "one")
+    index(settings)
+    client = quiet_app(settings).test_client()
+    good = client.get("/topics/ai.rss")
+    write_story(tmp_path / "articles", "two")
+    index(settings)
+    monkeypatch.setattr(publisher, "render", fail)
+    served = client.get("/topics/ai.rss")
+    assert (served.status_code, served.data) == (200, good.data)
+    assert client.get("/topics/ai.rss", headers={"If-None-Match": good.headers["ETag"]}).status_code == 304
+    public = client.get("/status.json", headers=PROXY_HEADERS[0]).get_json()
+    assert public["stale_answers_of_this_process"] == 2
+    assert "a reason" not in str(public)
+    inside = client.get("/status.json", headers={"Authorization": f"Bearer {TOKEN}"}).get_json()
+    assert inside["last_reason_of_a_stale_answer"] == "/topics/ai.rss: ValueError: a reason"
+    assert "a reason" in client.get("/status", headers={"Authorization": f"Bearer {TOKEN}"}).text

@@ -9,6 +9,7 @@ articles (promise 9). It writes nothing.
 from __future__ import annotations
 
 import os
+import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -127,7 +128,11 @@ class IndexReader:
             IndexNotReadyError: before the first index is complete.
         """
         self._current()
-        data_version = self._driver.execute("PRAGMA data_version").fetchone()[0]
+        try:
+            data_version = self._driver.execute("PRAGMA data_version").fetchone()[0]
+        except sqlite3.Error:
+            self.close()  # as in _snapshot
+            raise
         if data_version != self._data_version or len(self._facets) > REMEMBERED_FACETS:
             self._facets.clear()
             self._data_version = data_version

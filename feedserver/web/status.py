@@ -56,6 +56,7 @@ def public_facts(publisher: Publisher, ready_answers: int) -> dict[str, object]:
         },
         "listings": reader.counts(),
         "ready answers of this process": ready_answers,
+        "stale answers of this process": publisher.stale.count,
         "cache failures of this process": publisher.cache.failures,
     }
 
@@ -72,10 +73,12 @@ def inside(publisher: Publisher, root_names: Sequence[str]) -> Inside:
     """
     reader = publisher.reader
     verdicts = reader.verdicts()
-    details = {
+    details: dict[str, object] = {
         "files": {verdict.value: verdicts[verdict] for verdict in Verdict if verdict in verdicts},
-        "files_waiting": int(reader.facts().get("pending", 0)),
+        "files waiting": int(reader.facts().get("pending", 0)),
     }
+    if publisher.stale.count:
+        details["last reason of a stale answer"] = publisher.stale.last_reason
     findings = reader.findings()[:MOST_PROBLEMS]
     problems = [Problem(path=_path(key, root_names), finding=finding) for key, finding in findings]
     return Inside(details, problems)
@@ -103,10 +106,10 @@ def in_short(publisher: Publisher, now: datetime) -> str:
 
 def as_json(facts: Mapping[str, object], found: Inside | None) -> bytes:
     """The status as JSON, with details and problems where there are any to show."""
-    content = {name.replace(" ", "_"): value for name, value in facts.items()}
-    if found is not None:
-        content |= {**found.details, "problems": found.problems}
-    return msgspec.json.encode(content)
+    details = {} if found is None else {**found.details, "problems": found.problems}
+    return msgspec.json.encode(
+        {name.replace(" ", "_"): value for name, value in {**facts, **details}.items()}
+    )
 
 
 def _path(key: FileKey, root_names: Sequence[str]) -> str:
