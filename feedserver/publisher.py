@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import sqlite3
 import threading
 import time
 from bisect import bisect_right
@@ -190,7 +189,7 @@ class Publisher:
         """
         try:
             state = self.reader.facet(document.key)
-        except (IndexNotReadyError, SQLAlchemyError, sqlite3.Error):
+        except (IndexNotReadyError, SQLAlchemyError, OSError):
             return None
         return None if state is None else self._find_ready(state, document)
 
