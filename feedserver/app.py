@@ -24,6 +24,7 @@ from feedserver.articles.slugs import domain_slug, slugify
 from feedserver.cache import open_cache
 from feedserver.channels import SiteFacts
 from feedserver.errors import StateError
+from feedserver.export.site import ExportPlan, Scope
 from feedserver.index.memory import Memory
 from feedserver.index.schema import INDEX_SCHEMA_VERSION
 from feedserver.model import Branding, Selection
@@ -69,33 +70,19 @@ def make_plan(settings: Settings) -> Plan:
 
 def make_publisher(settings: Settings) -> Publisher:
     """The publisher of the settings' state folder."""
-    site = settings.site
     state_dir = settings.state.dir.resolve()
-    return Publisher(
-        state_dir,
-        SiteFacts(
-            title=site.title,
-            description=site.description,
-            base_url=settings.public_url,
-            language=site.language,
-            rights=site.rights,
-            icon=site.icon,
-            logo=site.logo,
-            author=site.author,
-            id_authority=settings.id_authority,
-            id_year=site.id_year,
-            ttl=settings.http.max_age // 60,
-            branding=Branding(**settings.branding.model_dump()),
-            selections=_selections(settings),
-            retired=settings.retired,
-        ),
-        FeedLimits(
-            entries=settings.feeds.limit,
-            min_entries=settings.feeds.min_entries,
-            max_bytes=settings.feeds.max_bytes,
-            deltas=settings.http.deltas,
-        ),
-        open_cache(settings.cache.url, state_dir / "cache", settings.cache.max_age),
+    cache = open_cache(settings.cache.url, state_dir / "cache", settings.cache.max_age)
+    return Publisher(state_dir, _site_facts(settings), _limits(settings), cache)
+
+
+def make_export_plan(settings: Settings, scope: Scope) -> ExportPlan:
+    """What an export is to write."""
+    return ExportPlan(
+        state_dir=str(settings.state.dir.resolve()),
+        site=_site_facts(settings),
+        limits=_limits(settings),
+        redirected=tuple(settings.redirects),
+        scope=scope,
     )
 
 
@@ -219,6 +206,35 @@ def _root(root: RootSettings, settings: Settings) -> Root:
     )
     # Not resolved: a link such as `current` is followed anew when it leads elsewhere.
     return Root(path=os.path.abspath(root.path), reading=rules)  # noqa: PTH100  pathlib would resolve it
+
+
+def _site_facts(settings: Settings) -> SiteFacts:
+    site = settings.site
+    return SiteFacts(
+        title=site.title,
+        description=site.description,
+        base_url=settings.public_url,
+        language=site.language,
+        rights=site.rights,
+        icon=site.icon,
+        logo=site.logo,
+        author=site.author,
+        id_authority=settings.id_authority,
+        id_year=site.id_year,
+        ttl=settings.http.max_age // 60,
+        branding=Branding(**settings.branding.model_dump()),
+        selections=_selections(settings),
+        retired=settings.retired,
+    )
+
+
+def _limits(settings: Settings) -> FeedLimits:
+    return FeedLimits(
+        entries=settings.feeds.limit,
+        min_entries=settings.feeds.min_entries,
+        max_bytes=settings.feeds.max_bytes,
+        deltas=settings.http.deltas,
+    )
 
 
 def _selections(settings: Settings) -> tuple[Selection, ...]:

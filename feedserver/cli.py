@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Protocol
 
 import click
 import msgspec
@@ -23,8 +23,16 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from sqlalchemy.exc import SQLAlchemyError
 
 from feedserver import __version__, checker, child
-from feedserver.app import make_plan, make_publisher, prepare_state
-from feedserver.errors import FeedserverError, ServerBusyError, SettingsError, UnknownAddressError
+from feedserver.app import make_export_plan, make_plan, make_publisher, prepare_state
+from feedserver.errors import (
+    ExportError,
+    FeedserverError,
+    ServerBusyError,
+    SettingsError,
+    UnknownAddressError,
+)
+from feedserver.export import run as exporting
+from feedserver.export.site import Scope
 from feedserver.follower import RESCAN_REQUEST
 from feedserver.index import builds
 from feedserver.index.reader import IndexReader
@@ -169,42 +177,57 @@ def index(watch: bool, **options: Any) -> None:
     settings = load_settings(**_sources(**options))
     prepare_state(settings)
     plan = make_plan(settings)
-    lock = IndexerLock.acquire(Path(plan.state_dir))
-    if lock is None:
-        _refuse_other_indexer(plan)
-        if watch:
-            raise ServerBusyError(f"{plan.state_dir}: is kept up to date by another process already")
-        lock = _lock_after_scan(plan)
-    if lock is None:
-        click.echo(_counts(settings))
-        return
     if watch:
+        lock = IndexerLock.acquire(Path(plan.state_dir))
+        if lock is None:
+            _refuse_other_indexer(plan)
+            raise ServerBusyError(f"{plan.state_dir}: is kept up to date by another process already")
         stop = threading.Event()
         child.stop_on_signals(stop)
         child.log_to_stderr()
         child.run(lock, plan, stop)
         return
-    summary = _index_once(lock, plan)
-    click.echo(
-        f"{summary.files} files in {summary.seconds:.2f} s: {summary.read} read, {summary.gone} gone, "
-        f"{summary.articles_changed} articles changed"
-    )
+    summary = _bring_up_to_date(plan)
+    if summary is not None:
+        click.echo(
+            f"{summary.files} files in {summary.seconds:.2f} s: {summary.read} read, {summary.gone} gone, "
+            f"{summary.articles_changed} articles changed"
+        )
     click.echo(_counts(settings))
+
+
+def _bring_up_to_date(plan: Plan) -> Summary | None:
+    """Index now, or wait for a scan of the indexer that runs already: then there is no summary."""
+    lock = IndexerLock.acquire(Path(plan.state_dir))
+    if lock is None:
+        _refuse_other_indexer(plan)
+        lock = _lock_after_scan(plan)
+    return None if lock is None else _index_once(lock, plan)
 
 
 def _index_once(lock: IndexerLock, plan: Plan) -> Summary:
     lock.sign(plan.fingerprint)
     indexer = Indexer(plan)
     try:
-        with _progress_bar() as progress:
+        with _progress_bar("Reading articles") as progress:
             return indexer.refresh(progress)
     finally:
         indexer.close()
         lock.release()
 
 
+class Counted(Protocol):
+    """How far something is: how many are done, and of how many, where that is known."""
+
+    @property
+    def done(self) -> int: ...
+
+    @property
+    def total(self) -> int | None: ...
+
+
 @contextmanager
-def _progress_bar() -> Iterator[Callable[[ScanProgress], None]]:
+def _progress_bar(what: str) -> Iterator[Callable[[Counted], None]]:
     """A bar on a terminal, nothing elsewhere."""
     columns = (
         TextColumn("{task.description}"),
@@ -218,16 +241,17 @@ def _progress_bar() -> Iterator[Callable[[ScanProgress], None]]:
         task = bar.add_task("Looking for files", total=None, rate="")
         begun = time.monotonic()
 
-        def show(progress: ScanProgress) -> None:
+        def show(progress: Counted) -> None:
             nonlocal begun
             if not progress.total:
-                bar.update(task, completed=progress.found)
+                found = progress.found if isinstance(progress, ScanProgress) else 0
+                bar.update(task, completed=found)
                 begun = time.monotonic()
                 return
             rate = progress.done / max(time.monotonic() - begun, 0.001)
             bar.update(
                 task,
-                description="Reading articles",
+                description=what,
                 completed=progress.done,
                 total=progress.total,
                 rate=f"{rate:,.0f} files/s",
@@ -374,6 +398,80 @@ def _close_addresses(publisher: Publisher, address: str) -> list[str]:
     name = base.rpartition("/")[2]
     found = closest(publisher.reader, kinds, name)
     return [f"{one.key.address}.{(fmt or Format.RSS).value}" for one in found]
+
+
+# --- export -------------------------------------------------------------------------------------
+
+
+# What of the site can be chosen, beside the formats: the archive documents in them, and the pages with
+# the directory and its lists.
+ARCHIVES, PAGES = "archives", "pages"
+CHOICES = {
+    "only": (*(fmt.value for fmt in Format), ARCHIVES, PAGES),
+    "kinds": tuple(kind.value for kind in Kind),
+}
+
+
+def _names(_: click.Context, param: click.Parameter, value: str | None) -> tuple[str, ...] | None:
+    """The names that an option lists with commas; None if it is not given."""
+    if value is None:
+        return None
+    chosen, known = tuple(value.split(",")), CHOICES[str(param.name)]
+    unknown = [name for name in chosen if name not in known]
+    if unknown:
+        raise click.BadParameter(f"{unknown[0]!r} is not one of {','.join(known)}.", param=param)
+    return chosen
+
+
+@main.command()
+@click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
+@_existing_folders
+@_shared
+@click.option(
+    "--only",
+    metavar="WHAT",
+    callback=_names,
+    help=f"Only some of {','.join(CHOICES['only'])}.",
+)
+@click.option(
+    "--kinds",
+    metavar="KINDS",
+    callback=_names,
+    help=f"Only some of {','.join(CHOICES['kinds'])}.",
+)
+def export(
+    directory: Path, only: tuple[str, ...] | None, kinds: tuple[str, ...] | None, **options: Any
+) -> None:
+    """Write the whole site to DIR as files, for any static server; again, to bring it up to date."""
+    settings = load_settings(**_sources(**options))
+    scope = Scope(
+        formats=tuple(fmt for fmt in Format if only is None or fmt in only),
+        archives=only is None or ARCHIVES in only,
+        pages=only is None or PAGES in only,
+        kinds=tuple(kind for kind in Kind if kinds is None or kind in kinds),
+    )
+    export_plan = make_export_plan(settings, scope)
+    prepare_state(settings)
+    plan = make_plan(settings)
+    _refuse_folder_of_articles(directory, plan)
+    # As a server does: what publishes from one state folder at a time must publish the same.
+    publishing = make_publisher(settings).fingerprint
+    with StateClaim(Path(plan.state_dir), f"{plan.fingerprint}-{publishing}"):
+        _bring_up_to_date(plan)
+        begun = time.perf_counter()
+        with _progress_bar("Writing the site") as progress:
+            summary = exporting.export(export_plan, directory, progress)
+    click.echo(
+        f"{summary.documents} documents in {time.perf_counter() - begun:.2f} s: {summary.written} written, "
+        f"{summary.removed} removed"
+    )
+
+
+def _refuse_folder_of_articles(directory: Path, plan: Plan) -> None:
+    """Exported pages would be read as articles."""
+    for root in plan.roots:
+        if directory.resolve().is_relative_to(Path(root.path).resolve()):
+            raise ExportError(directory, f"lies in the folder of articles {root.path}; name another one")
 
 
 # --- config -------------------------------------------------------------------------------------

@@ -79,6 +79,21 @@ class PortError(FeedserverError):
         super().__init__(f"cannot listen at {host}, port {port}: {reason}; choose another one with --port")
 
 
+class ExportError(FeedserverError):
+    """The site cannot be exported to a folder.
+
+    Attributes:
+        path: the file or folder concerned.
+    """
+
+    def __init__(self, path: Path, reason: str) -> None:
+        self.path = path
+        super().__init__(path, reason)  # what it is made of, so that a process can hand it to another
+
+    def __str__(self) -> str:
+        return ": ".join(map(str, self.args))
+
+
 class UnknownAddressError(FeedserverError):
     """An address names no listing.
 

@@ -1,22 +1,18 @@
 """From a found path to a reading: the bytes of one file, and what they say; many files at once in a pool.
 
 The step between `scanner` and `articles`, shared by who indexes and who checks. Writes nothing and
-decides nothing about what is published. The pool is of spawned processes, which inherit no lock and no
-connection, and which end when their parent does, however it ends.
+decides nothing about what is published.
 """
 
 from __future__ import annotations
 
 import logging
-import os
-import threading
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
 from datetime import UTC, datetime
 from itertools import chain, islice
-from multiprocessing import get_context, parent_process
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
@@ -26,6 +22,7 @@ from feedserver.articles.reading import read_article
 from feedserver.index.contents import content_of
 from feedserver.model import FileContent, Selection, Severity, Stamp, Value, Verdict
 from feedserver.plan import Plan, Root
+from feedserver.processes import cores, spawned_pool
 from feedserver.scanner import Found, Unreadable, read_bytes
 
 log = logging.getLogger(__name__)
@@ -96,7 +93,7 @@ def read_all(plan: Plan, wanted: Iterable[Wanted], count: int) -> Iterator[tuple
     """
     everything = iter(wanted)
     unread: deque[list[Wanted]] = deque()
-    processes = min(_cores(), MOST_PROCESSES)
+    processes = min(cores(), MOST_PROCESSES)
     if count >= LEAST_FOR_POOL and processes > 1:
         try:
             yield from _read_in_pool(plan, everything, processes, unread)
@@ -111,8 +108,7 @@ def _read_in_pool(
 ) -> Iterator[tuple[Wanted, FileReading | None]]:
     """Hand out pieces, never many more than are consumed; `unread` holds those that are not read yet."""
     waiting: deque[Future[bytes]] = deque()
-    context, start = get_context("spawn"), (msgspec.json.encode(plan),)
-    with ProcessPoolExecutor(processes, context, initializer=_start, initargs=start) as pool:
+    with spawned_pool(processes, _start, msgspec.json.encode(plan)) as pool:
         try:
             while True:
                 while len(waiting) < processes * PIECES_AHEAD:
@@ -137,17 +133,8 @@ _plan: Plan | None = None
 
 
 def _start(plan: bytes) -> None:
-    """Remember the plan, and end when the parent does: an executor's processes would wait for ever."""
     global _plan  # noqa: PLW0603  what an initializer leaves for the calls has no other place
     _plan = msgspec.json.decode(plan, type=Plan)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    parent = parent_process()
-    if parent is not None:
-        parent.join()
-    os._exit(1)
 
 
 def _read_piece(piece: Sequence[Wanted]) -> bytes:
@@ -158,8 +145,3 @@ def _read_piece(piece: Sequence[Wanted]) -> bytes:
 
 def _read(plan: Plan, wanted: Wanted) -> FileReading | None:
     return read_wanted(plan.roots[wanted.root], wanted, plan.max_file_size, plan.selections)
-
-
-def _cores() -> int:
-    """The cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -32,7 +32,7 @@ from feedserver.settings import load_settings
 
 BROKEN = '---\ntitle: "x\ndate: 2024-05-01\n---\nText.\n'
 AI = ListingKey(kind=Kind.TOPIC, slug="ai")
-COMMANDS = ["serve", "index", "check", "list", "render", "config"]
+COMMANDS = ["serve", "index", "check", "list", "render", "export", "config"]
 
 
 def fill(folder: Path) -> None:

@@ -1051,7 +1051,7 @@ def test_what_is_looked_at_while_a_scan_runs_is_newer_than_what_the_scan_read_be
     for number in range(20):
         write_article(site.folder, f"{number:02}.md", title="Old", mtime=START)
     monkeypatch.setattr(readings, "LEAST_FOR_POOL", 1)
-    monkeypatch.setattr(readings, "_cores", lambda: 2)
+    monkeypatch.setattr(readings, "cores", lambda: 2)
     monkeypatch.setattr(readings, "PIECE_FILES", 10)
     monkeypatch.setattr(indexer, "BATCH_FILES", 5)
     monkeypatch.setattr(indexer, "BREATH_SECONDS", 0.0)

@@ -44,7 +44,7 @@ def test_a_pool_reads_what_one_process_reads_in_the_same_order(
     wanted = wanted_of(plan)
     alone = list(read_all(plan, wanted, len(wanted)))
     monkeypatch.setattr(readings, "LEAST_FOR_POOL", 1)
-    monkeypatch.setattr(readings, "_cores", lambda: 2)
+    monkeypatch.setattr(readings, "cores", lambda: 2)
 
     assert list(read_all(plan, wanted, len(wanted))) == alone
     assert len(alone) == FILES + 2
@@ -76,7 +76,7 @@ def test_when_a_process_of_the_pool_dies_the_rest_is_read_here(
     wanted = wanted_of(plan)
     alone = list(read_all(plan, wanted, len(wanted)))
     monkeypatch.setattr(readings, "LEAST_FOR_POOL", 1)
-    monkeypatch.setattr(readings, "_cores", lambda: 2)
+    monkeypatch.setattr(readings, "cores", lambda: 2)
     monkeypatch.setattr(readings, "PIECES_AHEAD", 1)
     results: list[tuple[Wanted, FileReading | None]] = []
     for result in read_all(plan, wanted, len(wanted)):
@@ -101,7 +101,7 @@ from feedserver.scanner import Scan, ScanRules
 
 def main():
     plan = msgspec.json.decode(sys.argv[1], type=Plan)
-    readings.LEAST_FOR_POOL, readings._cores = 1, lambda: 2
+    readings.LEAST_FOR_POOL, readings.cores = 1, lambda: 2
     rules = ScanRules.of(plan.extensions, plan.skip, plan.max_file_size)
     found = [readings.Wanted.of(0, one) for one in Scan(Path(plan.roots[0].path), rules).walk()]
     for _ in readings.read_all(plan, found, len(found)):

@@ -1,0 +1,280 @@
+"""The export folder: its files, and what is known of them.
+
+In `.feedserver-export` of the folder lie a small database, which holds for each unit its signature and the
+files that were written for it, a lock, and the folder in which files are made before they are renamed into
+place, so that a server never sees half a file. Only files that the export wrote are ever replaced or
+removed; each is noted in a journal before it appears, so that this also holds after a process was killed.
+
+A file's modification time is the document's Last-Modified, since static servers send it as that and most make
+their ETag of it and of the size. So it is later than that of any file before it at the same path, and
+stays as long as the bytes do (promise 3).
+"""
+
+from __future__ import annotations
+
+import fcntl
+import itertools
+import os
+import shutil
+import sqlite3
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path, PurePosixPath
+
+import msgspec
+
+from feedserver.errors import ExportError
+from feedserver.representation import last_modified_after
+
+OWN = ".feedserver-export"
+_INCOMING = "incoming"
+_JOURNAL = "*.paths"
+
+# Raised when the database has another form; a folder of another one is written anew.
+_VERSION = 1
+
+_TABLES = """
+CREATE TABLE IF NOT EXISTS unit (
+    name TEXT PRIMARY KEY, signature TEXT NOT NULL, documents INTEGER NOT NULL, files BLOB NOT NULL
+) WITHOUT ROWID;
+"""
+
+
+class Written(msgspec.Struct, frozen=True, array_like=True):
+    """A document in the folder: its path, the digest of its bytes in all codings, its modification time.
+
+    `suffixes` are those of the files beside it, one for each coding that it has. `source` as `site.Made`
+    has it.
+    """
+
+    path: str
+    digest: str
+    mtime: int
+    suffixes: tuple[str, ...] = ()
+    source: str = ""
+
+    @property
+    def files(self) -> list[str]:
+        """The paths of all its files."""
+        return [self.path + suffix for suffix in ("", *self.suffixes)]
+
+
+_WRITTEN = msgspec.msgpack.Decoder(tuple[Written, ...])
+
+
+class UnitRecord(msgspec.Struct, frozen=True, array_like=True):
+    """What is known of a unit: the signature that its files were made for, and these."""
+
+    name: str
+    signature: str
+    written: tuple[Written, ...]
+
+
+class Folder:
+    """An export folder and its database, open and locked. A context manager.
+
+    Attributes:
+        strays: files that a killed export may have written and did not get to record.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Open or make the folder.
+
+        Raises:
+            ExportError: if it holds something that is no export, or another export is writing to it.
+            OSError: if it cannot be made or written.
+        """
+        self._path = path
+        own = path / OWN
+        if not own.is_dir() and path.exists() and (not path.is_dir() or any(path.iterdir())):
+            raise ExportError(path, "holds something else than an export; name an empty or a new folder")
+        (own / _INCOMING).mkdir(parents=True, exist_ok=True)
+        self._lock = os.open(own / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(self._lock)
+            raise ExportError(path, "another export is writing to it") from None
+        self._database = sqlite3.connect(own / "state.sqlite")
+        self._open_database()
+        self.strays: frozenset[str] = frozenset()
+        self._recover()
+
+    def __enter__(self) -> Folder:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._database.close()
+        os.close(self._lock)
+
+    # --- what is known --------------------------------------------------------------------------
+
+    def signatures(self) -> dict[str, str]:
+        """The signatures of all units that have files."""
+        return dict(self._database.execute("SELECT name, signature FROM unit"))
+
+    def written(self, name: str) -> tuple[Written, ...]:
+        """The files of a unit."""
+        row = self._database.execute("SELECT files FROM unit WHERE name = ?", (name,)).fetchone()
+        return () if row is None else _WRITTEN.decode(row[0])
+
+    def documents(self) -> int:
+        """How many documents are in the folder."""
+        count: int = self._database.execute("SELECT total(documents) FROM unit").fetchone()[0]
+        return int(count)
+
+    def record(self, records: Iterable[UnitRecord]) -> None:
+        """Note what was written."""
+        rows = [
+            (one.name, one.signature, len(one.written), msgspec.msgpack.encode(one.written))
+            for one in records
+        ]
+        with self._database:
+            self._database.executemany("INSERT OR REPLACE INTO unit VALUES (?, ?, ?, ?)", rows)
+
+    def forget(self, name: str) -> int:
+        """Remove the files of a unit that is gone; how many documents they were."""
+        gone = self.written(name)
+        self.record([UnitRecord(name, "", gone)])  # from here on it may have lost some
+        _remove(self._path, [file for one in gone for file in one.files])
+        with self._database:
+            self._database.execute("DELETE FROM unit WHERE name = ?", (name,))
+        return len(gone)
+
+    def finish(self) -> None:
+        """Everything is recorded: remove what a killed export left, and the journals."""
+        if self.strays:
+            owned = {file for name in self.signatures() for one in self.written(name) for file in one.files}
+            _remove(self._path, self.strays - owned)
+        self._empty_incoming()
+
+    # --- after a process was killed -------------------------------------------------------------
+
+    def _recover(self) -> None:
+        """Trust no record of a file that the journals name: it may have been replaced since."""
+        incoming = self._path / OWN / _INCOMING
+        journals = [file.read_text(encoding="utf-8") for file in incoming.glob(_JOURNAL)]
+        # A line that was cut off names a file that was not renamed into place yet.
+        self.strays = frozenset(line for text in journals for line in text.splitlines())
+        doubtful = [
+            UnitRecord(name, "", tuple(self._doubted(one) for one in self.written(name)))
+            for name in (self.signatures() if self.strays else ())
+            if any(file in self.strays for one in self.written(name) for file in one.files)
+        ]
+        self.record(doubtful)
+
+    def _doubted(self, one: Written) -> Written:
+        if self.strays.isdisjoint(one.files):
+            return one
+        return msgspec.structs.replace(one, digest="", source="")
+
+    def _empty_incoming(self) -> None:
+        incoming = self._path / OWN / _INCOMING
+        shutil.rmtree(incoming)
+        incoming.mkdir()
+
+    def _open_database(self) -> None:
+        version = self._database.execute("PRAGMA user_version").fetchone()[0]
+        if version not in (0, _VERSION):
+            raise ExportError(
+                self._path, "was exported by another version of feedserver; name a new folder, or empty it"
+            )
+        # A crash of the machine may lose the last records, and those files are then written again.
+        self._database.execute("PRAGMA journal_mode = WAL")
+        self._database.execute("PRAGMA synchronous = OFF")
+        self._database.executescript(_TABLES + f"PRAGMA user_version = {_VERSION};")
+
+
+class Writer:
+    """Writes the files of documents below an export folder, for one process.
+
+    Attributes:
+        written: how many documents it wrote.
+    """
+
+    def __init__(self, path: Path, strays: Collection[str]) -> None:
+        self._path = path
+        self._strays = strays
+        self._incoming = path / OWN / _INCOMING
+        self._numbers = itertools.count()
+        self.written = 0
+        self._journal = (self._incoming / f"{os.getpid()}.paths").open("a", encoding="utf-8")
+
+    def close(self) -> None:
+        """Close the journal."""
+        self._journal.close()
+
+    def remove(self, files: Sequence[str]) -> None:
+        """Remove files of the export."""
+        self._note(files)
+        _remove(self._path, files)
+
+    def write(
+        self, path: str, variants: Mapping[str, bytes], last_modified: datetime | None, known: Written | None
+    ) -> int:
+        """Write the files of a document.
+
+        Args:
+            path: of the document.
+            variants: its bytes in each coding, by suffix; the suffix of the plain ones is empty.
+            last_modified: its own, or None if it has none.
+            known: what was written there before, or None.
+
+        Returns:
+            The modification time of the files, in seconds since the epoch.
+
+        Raises:
+            ExportError: if there is a file that the export did not write.
+        """
+        mtime = _moment(last_modified, known)
+        ours = set() if known is None else set(known.files)
+        fresh = [path + suffix for suffix in variants if path + suffix not in ours]
+        for file in fresh:
+            if file not in self._strays and os.path.lexists(self._path / file):
+                raise ExportError(self._path / file, "is in the way: the export did not write it; move it")
+        self._note([path + suffix for suffix in variants])
+        for suffix, content in variants.items():
+            self._place(path + suffix, content, mtime)
+        self.written += 1
+        return mtime
+
+    def _note(self, files: Iterable[str]) -> None:
+        self._journal.write("".join(f"{file}\n" for file in files))
+        self._journal.flush()
+
+    def _place(self, file: str, content: bytes, mtime: int) -> None:
+        temporary = self._incoming / f"{os.getpid()}-{next(self._numbers)}"
+        temporary.write_bytes(content)
+        os.utime(temporary, (mtime, mtime))
+        target = self._path / file
+        try:
+            temporary.replace(target)
+        except FileNotFoundError:  # its folder is missing
+            target.parent.mkdir(parents=True, exist_ok=True)
+            temporary.replace(target)
+
+
+def _remove(folder: Path, files: Iterable[str]) -> None:
+    """Remove files of the export, and the folders that are empty then."""
+    parents: set[PurePosixPath] = set()
+    for file in files:
+        (folder / file).unlink(missing_ok=True)
+        parents.update(PurePosixPath(file).parents)
+    for parent in sorted(parents - {PurePosixPath()}, key=lambda one: len(one.parts), reverse=True):
+        with suppress(OSError):  # it is not empty, or gone
+            (folder / parent).rmdir()
+
+
+def left_over(before: Iterable[Written], after: Iterable[Written]) -> list[str]:
+    """The files of a unit that it has no more, be it that a document or one of its codings is gone."""
+    kept = {file for one in after for file in one.files}
+    return [file for one in before for file in one.files if file not in kept]
+
+
+def _moment(last_modified: datetime | None, known: Written | None) -> int:
+    previous = None if known is None else datetime.fromtimestamp(known.mtime, UTC)
+    if last_modified is not None and (previous is None or last_modified > previous):
+        return int(last_modified.timestamp())
+    # A document without a memory; or one whose memory was lost, or could not be asked.
+    return int(last_modified_after(datetime.now(UTC), previous).timestamp())

@@ -1,0 +1,242 @@
+"""`feedserver export`: finds out which units changed, has them made, and removes what is gone.
+
+Many units are made in a pool of processes, each with a site of its own; few of them here, because
+starting the processes takes as long as making some hundred documents. What did not change costs one
+comparison. Does not keep the index up to date.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future
+from concurrent.futures.process import BrokenProcessPool
+from itertools import islice
+from pathlib import Path
+
+import msgspec
+
+from feedserver.errors import ExportError, UnknownAddressError
+from feedserver.export.folder import Folder, UnitRecord, Writer, Written, left_over
+from feedserver.export.site import SUFFIXES, ExportPlan, ExportSite, Made, Unit
+from feedserver.model import Value
+from feedserver.processes import cores, spawned_pool
+from feedserver.representation import CODINGS, digest
+
+# Two processes are ready after about a second, in which one makes the documents of some thousand entries.
+LEAST_FOR_POOL = 2000
+
+# About how many entries the units have that a process makes at a time, and how many such pieces wait.
+PIECE_WEIGHT = 400
+PIECES_AHEAD = 3
+
+MOST_PROCESSES = 8
+
+# What a unit costs beside its entries, counted in entries.
+_UNIT_WEIGHT = 10
+
+
+class Progress(Value, frozen=True):
+    """How far an export is: units that are made, and how many have to be."""
+
+    done: int
+    total: int
+
+
+class Summary(Value, frozen=True):
+    """What an export did, in documents: how many there are, were written, and were removed."""
+
+    documents: int
+    written: int
+    removed: int
+
+
+class Job(msgspec.Struct, frozen=True, array_like=True):
+    """A unit to make, and what of it is in the folder."""
+
+    unit: Unit
+    known: tuple[Written, ...]
+
+
+class Done(msgspec.Struct, frozen=True, array_like=True):
+    """A unit that was made; without a record it is gone."""
+
+    name: str
+    record: UnitRecord | None
+    written: int = 0
+    removed: int = 0
+
+
+class Start(msgspec.Struct, frozen=True):
+    """What a process of the pool is told first."""
+
+    plan: ExportPlan
+    folder: str
+    strays: frozenset[str]
+    revision: str
+
+
+def export(plan: ExportPlan, folder: Path, progress: Callable[[Progress], None] | None = None) -> Summary:
+    """Bring a folder up to date with the index.
+
+    Args:
+        plan: which site, and what of it.
+        folder: a new or empty one, or one that was made by this.
+        progress: called as units are made.
+
+    Raises:
+        ExportError: if the folder holds something that the export did not write and would have to.
+        IndexNotReadyError: before the first index is complete.
+    """
+    site = ExportSite(plan)
+    try:
+        revision, units = site.revision(), site.units()
+        with Folder(folder) as target:
+            start = Start(plan, str(folder), target.strays, revision)
+            return _bring_up_to_date(target, units, start, progress or (lambda _: None))
+    finally:
+        site.close()
+
+
+def _bring_up_to_date(
+    target: Folder, units: Sequence[Unit], start: Start, progress: Callable[[Progress], None]
+) -> Summary:
+    known = target.signatures()
+    removed = sum(target.forget(name) for name in known.keys() - {unit.name for unit in units})
+    due = [unit for unit in units if known.get(unit.name) != unit.signature]
+    written = done = 0
+    for piece in _make(target, due, start):
+        target.record([one.record for one in piece if one.record is not None])
+        for one in piece:
+            if one.record is None:
+                target.forget(one.name)
+        written += sum(one.written for one in piece)
+        removed += sum(one.removed for one in piece)
+        done += len(piece)
+        progress(Progress(done=done, total=len(due)))
+    target.finish()
+    return Summary(documents=target.documents(), written=written, removed=removed)
+
+
+def _make(target: Folder, due: Sequence[Unit], start: Start) -> Iterator[list[Done]]:
+    processes = min(cores(), MOST_PROCESSES)
+    jobs = ([Job(unit, target.written(unit.name)) for unit in piece] for piece in _pieces(due))
+    if processes > 1 and sum(unit.weight + _UNIT_WEIGHT for unit in due) >= LEAST_FOR_POOL:
+        yield from _make_in_pool(jobs, start, processes)
+        return
+    maker = _Maker(start)
+    try:
+        for piece in jobs:
+            yield maker.make(piece)
+    finally:
+        maker.close()
+
+
+def _make_in_pool(jobs: Iterator[list[Job]], start: Start, processes: int) -> Iterator[list[Done]]:
+    """Hand out pieces, never many more than are consumed."""
+    waiting: deque[Future[bytes]] = deque()
+    with spawned_pool(processes, _start, msgspec.json.encode(start)) as pool:
+        try:
+            while True:
+                for piece in islice(jobs, processes * PIECES_AHEAD - len(waiting)):
+                    waiting.append(pool.submit(_make_piece, msgspec.msgpack.encode(piece)))
+                if not waiting:
+                    return
+                yield _DONE.decode(waiting.popleft().result())
+        except BrokenProcessPool as error:
+            raise ExportError(Path(start.folder), "a process of the export died; export again") from error
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _pieces(units: Iterable[Unit]) -> Iterator[list[Unit]]:
+    piece: list[Unit] = []
+    weight = 0
+    for unit in units:
+        piece.append(unit)
+        weight += unit.weight + _UNIT_WEIGHT
+        if weight >= PIECE_WEIGHT:
+            yield piece
+            piece, weight = [], 0
+    if piece:
+        yield piece
+
+
+class _Maker:
+    """Makes units, and writes what is new in them."""
+
+    def __init__(self, start: Start) -> None:
+        self._revision = start.revision
+        self._site = ExportSite(start.plan)
+        self._writer = Writer(Path(start.folder), start.strays)
+
+    def close(self) -> None:
+        self._writer.close()
+        self._site.close()
+
+    def make(self, piece: Sequence[Job]) -> list[Done]:
+        done = [self._make_unit(job) for job in piece]
+        if self._site.revision() == self._revision:
+            return done
+        return [self._doubted(job, one) for job, one in zip(piece, done, strict=True)]
+
+    def _make_unit(self, job: Job) -> Done:
+        known = {one.path: one for one in job.known}
+        before = self._writer.written
+        try:
+            after = self._put_all(job.unit, known)
+        except UnknownAddressError:
+            if not self._site.signature(job.unit):
+                return Done(job.unit.name, None, removed=len(job.known))
+            after = self._put_all(job.unit, known)  # an archive document went, by an article that did
+        self._writer.remove(left_over([*job.known, *known.values()], after))
+        record = UnitRecord(job.unit.name, job.unit.signature, tuple(after))
+        return Done(job.unit.name, record, self._writer.written - before, len(known) - len(after))
+
+    def _put_all(self, unit: Unit, known: dict[str, Written]) -> list[Written]:
+        """Write what is new; `known` is kept up to date."""
+        by_source = {one.source: one for one in known.values() if one.source}
+        after = []
+        for made in self._site.documents(unit, by_source):
+            one = by_source[made] if isinstance(made, str) else self._put(made, known.get(made.path))
+            known[one.path] = one
+            after.append(one)
+        return after
+
+    def _put(self, made: Made, before: Written | None) -> Written:
+        """Write a document, if it is not what is there."""
+        variants = {"": made.representation.body}
+        for coding in CODINGS:
+            coded = made.representation.coded(coding)
+            if coded is not None:
+                variants[SUFFIXES[coding]] = coded
+        name = digest(b"".join(variants.values()))
+        if before is not None and before.digest == name:
+            return msgspec.structs.replace(before, source=made.source)
+        mtime = self._writer.write(made.path, variants, made.representation.last_modified, before)
+        return Written(made.path, name, mtime, tuple(filter(None, variants)), made.source)
+
+    def _doubted(self, job: Job, done: Done) -> Done:
+        """The same; to be looked at again if the index moved on while the unit was made."""
+        if done.record is None or self._site.signature(job.unit) == job.unit.signature:
+            return done
+        written = tuple(msgspec.structs.replace(one, source="") for one in done.record.written)
+        return msgspec.structs.replace(done, record=UnitRecord(done.name, "", written))
+
+
+# --- In a process of the pool -------------------------------------------------------------------
+
+_JOBS = msgspec.msgpack.Decoder(list[Job])
+_DONE = msgspec.msgpack.Decoder(list[Done])
+_maker: _Maker | None = None
+
+
+def _start(start: bytes) -> None:
+    global _maker  # noqa: PLW0603  what an initializer leaves for the calls has no other place
+    _maker = _Maker(msgspec.json.decode(start, type=Start))
+
+
+def _make_piece(piece: bytes) -> bytes:
+    if _maker is None:
+        raise AssertionError("the pool was not started")
+    return msgspec.msgpack.encode(_maker.make(_JOBS.decode(piece)))

@@ -1,0 +1,275 @@
+"""What an exported site consists of: units, and the documents of each.
+
+A unit is what changes as one: a listing with its page, feeds and archive documents; a group of listings;
+the directory; what does not depend on articles. Its *signature* stands for all that goes into its bytes,
+so that an equal one says that nothing needs to be made. A document is at the path that it is served at; a
+page at P is the file `P/index.html`, which every static server finds. Writes no file, and knows no HTTP.
+
+What only a server can say is not here: redirects, 410 for retired listings, deltas, health. The status
+is what it is without a server and a clock, so that the pages' link to it leads somewhere.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from feedserver.archives import PART_ENTRIES, Part, closed_parts, month_of, next_part, previous_part
+from feedserver.cache import open_cache
+from feedserver.channels import SiteFacts
+from feedserver.index.catalogue import CatalogueReader
+from feedserver.index.reader import FacetState
+from feedserver.model import Format, Kind, ListingKey, Value
+from feedserver.publisher import Document, FeedLimits, Publisher
+from feedserver.representation import CODINGS, Representation, digest
+from feedserver.web import directory, pages, status
+from feedserver.web.addresses import GROUPS, parse
+from feedserver.web.pages import SiteChrome
+
+SUFFIXES: Mapping[str, str] = {"br": ".br", "gzip": ".gz"}
+
+_NOT_FOUND = "There is nothing at this address."
+
+# Facts of the status that only a running server has, or that would change without any article.
+_FACTS_OF_A_SITE = ("version", "articles", "newest change", "listings")
+
+
+class Scope(Value, frozen=True):
+    """What of the site is exported; `pages` are also the directory and the lists of listings."""
+
+    formats: tuple[Format, ...] = tuple(Format)
+    archives: bool = True
+    pages: bool = True
+    kinds: tuple[Kind, ...] = tuple(Kind)
+
+
+class ExportPlan(Value, frozen=True):
+    """All that a process needs to know to make documents, as a value that can be sent to it.
+
+    `redirected` are addresses that the settings redirect as long as their listing has no article.
+    """
+
+    state_dir: str
+    site: SiteFacts
+    limits: FeedLimits
+    redirected: tuple[str, ...] = ()
+    scope: Scope = Scope()
+
+
+class Unit(Value, frozen=True):
+    """One unit: a listing, or what `key` is None for. `weight` says about how many entries it has."""
+
+    name: str
+    signature: str
+    key: ListingKey | None = None
+    weight: int = 1
+
+
+class Made(NamedTuple):
+    """A document and its path in the folder. `source` is empty, or stands for all that is in its bytes."""
+
+    path: str
+    representation: Representation
+    source: str = ""
+
+
+class ExportSite:
+    """Makes the documents of one site. For one thread; open it after a fork, never before."""
+
+    def __init__(self, plan: ExportPlan) -> None:
+        self._plan = plan
+        site = plan.site
+        # Without a cache: each document is made once, and not to be asked for again.
+        self._publisher = Publisher(
+            Path(plan.state_dir), site, plan.limits, open_cache("null://", Path(plan.state_dir), 1)
+        )
+        self._catalogue = CatalogueReader(Path(plan.state_dir))
+        self._chrome = SiteChrome(
+            title=site.title, description=site.description, language=site.language, base_url=site.base_url
+        )
+        self._base = _digest([self._publisher.fingerprint, plan.scope, CODINGS, _look()])
+        self._shared: Mapping[str, Callable[[], Iterator[Made]]] = {
+            "/": self._directory,
+            "/static": self._static,
+            **{f"/{name}": partial(self._group, kind) for name, kind in GROUPS.items()},
+        }
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self._catalogue.close()
+        self._publisher.reader.close()
+
+    def revision(self) -> str:
+        """Another one whenever something in the index may have changed. Raises IndexNotReadyError."""
+        return f"{self._catalogue.revision()} {self._catalogue.open_month()}"
+
+    def units(self) -> list[Unit]:
+        """What the site consists of now, the largest first.
+
+        Raises:
+            IndexNotReadyError: before the first index is complete.
+        """
+        open_month, states = self._catalogue.open_month(), self._catalogue.states()
+        listings = [
+            Unit(
+                name=state.key.address,
+                signature=self._signature(state, open_month),
+                key=state.key,
+                weight=state.count,
+            )
+            for state in states
+            if self._is_exported(state)
+        ]
+        listings.sort(key=lambda unit: (-unit.weight, unit.name))
+        return self._shared_units(states) + listings
+
+    def documents(self, unit: Unit, sources: Collection[str]) -> Iterator[Made | str]:
+        """The documents of a unit.
+
+        Args:
+            unit: of `units`.
+            sources: of documents that are there already; those are not made, their sources are returned.
+
+        Raises:
+            UnknownAddressError: if the listing, or an archive document of it, is gone meanwhile.
+        """
+        if unit.key is None:
+            yield from self._shared[unit.name]()
+        else:
+            yield from self._listing(unit.key, sources)
+
+    def signature(self, unit: Unit) -> str:
+        """The signature that a listing has now; empty if it is gone, and for what is no listing."""
+        state = None if unit.key is None else self._catalogue.facet(unit.key)
+        return "" if state is None else self._signature(state, self._catalogue.open_month())
+
+    # --- units ----------------------------------------------------------------------------------
+
+    def _shared_units(self, states: list[FacetState]) -> list[Unit]:
+        if not self._plan.scope.pages:
+            return []
+        everything = _digest([self._base, sorted(_identity(state) for state in states)])
+        names = (name for name in self._shared if name != "/static")
+        # Each lists all listings, so each is as much work as a large one.
+        changing = [Unit(name=name, signature=everything, weight=len(states)) for name in names]
+        return [*changing, Unit(name="/static", signature=self._base)]
+
+    def _is_exported(self, state: FacetState) -> bool:
+        """Whether a listing has files: not where the server answers something else at its address."""
+        key, scope, site = state.key, self._plan.scope, self._plan.site
+        is_moved = not state.count and key.address in self._plan.redirected
+        target = parse(key.address)
+        is_served = target is not None and target.key == key and target.document is None
+        # `index.html` and `a.gz` are domains by their form, and files beside others here.
+        is_file = key.kind is Kind.DOMAIN and key.slug.endswith((".html", *SUFFIXES.values()))
+        return (
+            key.kind in scope.kinds
+            and key.address not in site.retired
+            and is_served
+            and not is_moved
+            and not is_file
+        )
+
+    def _signature(self, state: FacetState, open_month: int) -> str:
+        return _digest([self._base, _identity(state), open_month])
+
+    # --- documents ------------------------------------------------------------------------------
+
+    def _listing(self, key: ListingKey, sources: Collection[str]) -> Iterator[Made | str]:
+        scope, publisher = self._plan.scope, self._publisher
+        for fmt in scope.formats:
+            document = Document(key, fmt)
+            yield Made(_file(document.address), publisher.feed_document(document))
+        if scope.pages:
+            yield _page(key.address, pages.listing_page(self._chrome, *publisher.feed(key)))
+        state = self._catalogue.facet(key) if scope.archives else None
+        if state is not None:
+            yield from self._archives(state, sources)
+
+    def _archives(self, state: FacetState, sources: Collection[str]) -> Iterator[Made | str]:
+        """The archive documents, each under a source: what is in its bytes follows from its entries, its
+        neighbours and what the listing says of itself."""
+        members, open_month = self._catalogue.members(state), self._catalogue.open_month()
+        of_month = [month_of(member.published) for member in members]
+        months = Counter(of_month)
+        about = [self._base, state.title, state.taxonomy]
+        begin = 0
+        for month in sorted(months):
+            for number in range(1, closed_parts(months, month, open_month) + 1):
+                part = Part(month=month, number=number)
+                end = min(begin + part.offset + PART_ENTRIES, begin + months[month])
+                digests = [member.digest for member in members[begin + part.offset : end]]
+                neighbours = [previous_part(part, months, open_month), next_part(part, months, open_month)]
+                for fmt in self._plan.scope.formats:
+                    document = Document(state.key, fmt, part)
+                    source = _digest([document.address, *about, neighbours, digests])
+                    if source in sources:
+                        yield source
+                    else:
+                        made = self._publisher.feed_document(document)
+                        yield Made(_file(document.address), made, source)
+            begin += months[month]
+
+    def _directory(self) -> Iterator[Made]:
+        publisher, chrome = self._publisher, self._chrome
+        everything, groups = directory.everything(publisher), directory.groups(publisher)
+        yield _page("/", pages.directory_page(chrome, everything, groups))
+        yield _made("/all.opml", directory.OPML_TYPE, directory.opml(publisher))
+        facts = status.public_facts(publisher, ready_answers=0)
+        facts = {name: fact for name, fact in facts.items() if name in _FACTS_OF_A_SITE}
+        yield _page("/status", pages.status_page(chrome, facts))
+        yield _made("/status.json", "application/json", status.as_json(facts, None))
+
+    def _group(self, kind: Kind) -> Iterator[Made]:
+        publisher, address = self._publisher, f"/{kind.value}"
+        yield _page(address, pages.group_page(self._chrome, directory.group(publisher, kind)))
+        yield _made(f"{address}.opml", directory.OPML_TYPE, directory.opml(publisher, (kind,)))
+        yield _made(f"{address}.json", "application/json", directory.as_json(publisher, kind))
+
+    def _static(self) -> Iterator[Made]:
+        for name in pages.STATIC_DIGESTS:
+            yield _made(f"/static/{name}", "", (pages.STATIC_DIR / name).read_bytes())
+        page = pages.error_page(self._chrome, 404, "Not found", _NOT_FOUND)
+        yield _made("/404.html", "text/html", page.encode())
+
+
+def _identity(state: FacetState) -> list[object]:
+    """All of a listing's state that can be seen, and the same after a rebuild of the index."""
+    quiet_since = None if state.count else state.since
+    return [
+        state.key.address,
+        state.version,
+        state.count,
+        state.title,
+        str(quiet_since),
+        str(state.updated),
+        msgspec.json.encode(state.taxonomy).decode(),
+    ]
+
+
+def _look() -> str:
+    """Stands for templates and static files."""
+    files = sorted([*pages.STATIC_DIR.iterdir(), *pages.STATIC_DIR.with_name("templates").iterdir()])
+    return _digest([digest(file.read_bytes()) for file in files])
+
+
+def _file(address: str) -> str:
+    return address.removeprefix("/")
+
+
+def _page(address: str, html: str) -> Made:
+    return _made(f"{address.rstrip('/')}/index.html", "text/html", html.encode())
+
+
+def _made(address: str, media_type: str, body: bytes) -> Made:
+    return Made(_file(address), Representation(body, media_type, digest(body)))
+
+
+def _digest(facts: list[object]) -> str:
+    return hashlib.blake2b(msgspec.json.encode(facts), digest_size=16).hexdigest()

@@ -1,0 +1,37 @@
+"""Pools of spawned processes, for work that is bound to the CPU.
+
+Spawned, because a fork would inherit locks and connections; and each process ends when its parent does,
+however that ends, where an executor's processes would wait for ever. Knows nothing of the work.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context, parent_process
+
+
+def spawned_pool(processes: int, start: Callable[[bytes], None], argument: bytes) -> ProcessPoolExecutor:
+    """A pool whose processes call `start` with an argument before their first piece of work."""
+    return ProcessPoolExecutor(
+        processes, get_context("spawn"), initializer=_start, initargs=(start, argument)
+    )
+
+
+def cores() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _start(start: Callable[[bytes], None], argument: bytes) -> None:
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    start(argument)
+
+
+def _end_with_parent() -> None:
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+    os._exit(1)

@@ -1,0 +1,563 @@
+"""The exported site: the same bytes as served, only what changed is written, nothing else is touched."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from builders import Clock, wait_for, write_file
+from flask.testing import FlaskClient
+from servers import BASE_URL, REPOSITORY, feedserver, index, quiet_app, serve, settings_of, write_story
+
+from feedserver.app import make_export_plan
+from feedserver.errors import ExportError
+from feedserver.export import run
+from feedserver.export.folder import OWN, Folder, UnitRecord, Written
+from feedserver.export.site import SUFFIXES, ExportSite, Scope
+from feedserver.model import Format, Kind
+from feedserver.representation import CODINGS
+from feedserver.settings import Settings
+
+CODING_OF = {suffix: coding for coding, suffix in SUFFIXES.items()}
+LONG = "A text that is long enough to be worth a coding. " * 30
+
+
+@pytest.fixture
+def articles(tmp_path: Path) -> Path:
+    """Some articles: two topics, two providers, two months that have ended, one hidden article."""
+    folder = tmp_path / "articles"
+    write_story(folder, "_news/one", title="First", topics=["AI", "C++"], body=LONG)
+    write_story(folder, "_news/two", title="Second", date="2024-03-02T10:00:00Z", body=LONG)
+    write_story(folder, "_news/three", title="Third", topics=["Bees"], provider=("Herald", "herald.example"))
+    write_story(folder, "_news/hidden", title="Hushed", topics=["Secrecy"], draft=True)
+    return folder
+
+
+@pytest.fixture
+def settings(tmp_path: Path, articles: Path) -> Settings:
+    """The settings of a site of these articles, indexed."""
+    settings = settings_of(tmp_path / "state", articles)
+    index(settings)
+    return settings
+
+
+def export(settings: Settings, folder: Path, **scope: Any) -> run.Summary:
+    """Bring a folder up to date."""
+    return run.export(make_export_plan(settings, Scope(**scope)), folder)
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    """What an export holds, without its own notes."""
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.relative_to(folder).parts[0] != OWN
+    }
+
+
+def stamps(folder: Path) -> dict[str, tuple[int, int]]:
+    """Which file is at which path: its inode and modification time."""
+    return {
+        name: (status.st_ino, status.st_mtime_ns)
+        for name in files(folder)
+        for status in [(folder / name).stat()]
+    }
+
+
+def address_of(name: str) -> str:
+    """Where the server has the document of a file, for a site without a base path."""
+    return "/" + name.removesuffix("index.html").rstrip("/") if name.endswith("index.html") else f"/{name}"
+
+
+def split_coding(name: str) -> tuple[str, str]:
+    """The document of a file, and the coding it is in."""
+    for suffix, coding in CODING_OF.items():
+        if name.endswith(suffix):
+            return name.removesuffix(suffix), coding
+    return name, "identity"
+
+
+# What only a server can tell, or tells otherwise: its freshness, and what is missing where.
+DIFFERENT = {"404.html", "status/index.html", "status.json"}
+
+
+def assert_equals_server(folder: Path, client: FlaskClient) -> None:
+    """Every file is what the server sends, and has its date."""
+    for name, content in files(folder).items():
+        document, coding = split_coding(name)
+        if document in DIFFERENT:
+            continue
+        answer = client.get(address_of(document), headers={"Accept-Encoding": coding})
+        assert answer.status_code == 200, name
+        assert answer.headers.get("Content-Encoding", "identity") == coding, name
+        assert answer.data == content, name
+        if "Last-Modified" in answer.headers:
+            assert parsedate_to_datetime(answer.headers["Last-Modified"]) == modified(folder / name), name
+
+
+def modified(path: Path) -> datetime:
+    """The modification time of a file."""
+    return datetime.fromtimestamp(path.stat().st_mtime, UTC)
+
+
+def crawl(client: FlaskClient) -> Iterator[str]:
+    """The addresses of all documents that lead by links from the directory to others."""
+    waiting, seen = ["/"], {"/"}
+    while waiting:
+        address = waiting.pop()
+        yield address
+        text = client.get(address).get_data(as_text=True)
+        for link in re.findall(r'(?:href|src|xmlUrl|htmlUrl)="([^"]*)"', text):
+            path = urlsplit(link).path
+            is_ours = link.startswith(("/", BASE_URL)) and not address.startswith("/static")
+            if is_ours and path not in seen:
+                seen.add(path)
+                waiting.append(path)
+
+
+# --- What is written ----------------------------------------------------------------------------
+
+
+def test_every_file_is_what_the_server_sends_in_every_coding(settings: Settings, tmp_path: Path) -> None:
+    export(settings, tmp_path / "out")
+    time.sleep(1)  # a Last-Modified is rounded up, and sent from then on
+
+    assert_equals_server(tmp_path / "out", quiet_app(settings).test_client())
+
+
+def test_every_address_that_links_lead_to_is_a_file(settings: Settings, tmp_path: Path) -> None:
+    export(settings, tmp_path / "out")
+    names = files(tmp_path / "out")
+
+    found = set(crawl(quiet_app(settings).test_client()))
+
+    assert {"/topics/ai", "/topics/c-plus-plus.json", "/articles/2024-03.1.atom", "/all.opml"} <= found
+    assert {
+        address for address in found if not {address[1:], f"{address}/index.html".lstrip("/")} & names.keys()
+    } == set()
+
+
+def test_a_listing_has_its_page_feeds_and_archive_documents(settings: Settings, tmp_path: Path) -> None:
+    export(settings, tmp_path / "out")
+    names = {split_coding(name)[0] for name in files(tmp_path / "out")}
+
+    expected = {f"topics/ai{end}" for end in ("/index.html", ".rss", ".atom", ".json")}
+    expected |= {f"topics/ai/{month}.1.{fmt.value}" for month in ("2024-03", "2024-05") for fmt in Format}
+    assert {name for name in names if re.match(r"topics/ai\b", name)} == expected
+    assert {"index.html", "404.html", "static/style.css", "topics/index.html", "topics.opml"} <= names
+
+
+def test_small_documents_have_no_codings(settings: Settings, tmp_path: Path) -> None:
+    export(settings, tmp_path / "out")
+    out = tmp_path / "out"
+
+    assert gzip.decompress((out / "articles.rss.gz").read_bytes()) == (out / "articles.rss").read_bytes()
+    assert [file.name for file in out.glob("feeds.json*")] == ["feeds.json"]
+    assert len(list(out.glob("articles.rss*"))) == 1 + len(CODINGS)
+
+
+def test_what_is_hidden_is_in_no_file(settings: Settings, tmp_path: Path) -> None:
+    export(settings, tmp_path / "out")
+
+    everything = (
+        b"".join(path.read_bytes() for path in (tmp_path / "out").rglob("*") if path.is_file())
+        + "".join(files(tmp_path / "out")).encode()
+    )
+    assert b"hushed" not in everything.lower()
+    assert b"secrecy" not in everything.lower()
+
+
+def test_pages_below_a_base_path_link_to_files(tmp_path: Path, articles: Path) -> None:
+    settings = settings_of(tmp_path / "state", articles, site={"base_url": "https://feeds.example/news"})
+    index(settings)
+    export(settings, tmp_path / "out")
+
+    names = files(tmp_path / "out")
+    pages = [content.decode() for name, content in names.items() if name.endswith(".html")]
+    links = {urlsplit(link) for page in pages for link in re.findall(r'(?:href|src)="([^"]*)"', page)}
+    ours = {link.path for link in links if link.netloc in ("", "feeds.example") and link.path}
+    assert "/news/topics/ai" in ours
+    for path in ours:
+        name = path.removeprefix("/news").lstrip("/")
+        assert path.startswith("/news/"), path
+        assert name in names or f"{name}/index.html".lstrip("/") in names, path
+
+
+def test_listings_that_the_server_does_not_show_are_left_out(tmp_path: Path, articles: Path) -> None:
+    state = tmp_path / "state"
+    index(settings_of(state, articles))
+    (articles / "_news/three.md").unlink()
+    settings = settings_of(state, articles, retired=["/topics/ai"], redirects={"/topics/bees": "/articles"})
+    index(settings)
+    export(settings, tmp_path / "out")
+
+    names = files(tmp_path / "out")
+    assert not any(name.startswith(("topics/ai", "topics/bees")) for name in names)
+    assert "providers/herald.rss" in names  # empty, but served
+
+
+def test_a_domain_whose_name_is_that_of_another_file_is_left_out(tmp_path: Path) -> None:
+    articles = tmp_path / "articles"
+    for number, domain in enumerate(["index.html", "gazette.rss", "gazette.rss.gz", "good.example"]):
+        write_story(articles, f"_news/{number}", provider=("Gazette", domain), body=LONG)
+    settings = settings_of(tmp_path / "state", articles)
+    index(settings)
+
+    export(settings, tmp_path / "out")
+
+    names = set(files(tmp_path / "out"))
+    assert {"providers/index.html", "providers/gazette.rss", "providers/good.example/index.html"} <= names
+    assert {"providers/gazette.rss.gz", "providers/gazette.rss.br"} <= names | {"providers/gazette.rss.br"}
+
+
+@pytest.mark.parametrize(
+    ("scope", "expected"),
+    [
+        ({"formats": (Format.RSS,), "archives": False, "pages": False}, {".rss"}),
+        ({"formats": (Format.ATOM,), "pages": False}, {".atom"}),
+        ({"formats": (), "archives": False}, {".html", ".opml", ".json", ".css", ".js", ".svg"}),
+    ],
+    ids=str,
+)
+def test_only_what_was_chosen_is_written(
+    settings: Settings, tmp_path: Path, scope: Mapping[str, Any], expected: set[str]
+) -> None:
+    export(settings, tmp_path / "out")
+    export(settings, tmp_path / "out", kinds=(Kind.TOPIC, Kind.ARTICLES), **scope)
+
+    names = [split_coding(name)[0] for name in files(tmp_path / "out")]
+    assert {Path(name).suffix for name in names} == expected
+    assert not any(name.startswith("providers/") and not name.endswith("index.html") for name in names)
+    assert any("2024-03" in name for name in names) == scope.get("archives", True)
+
+
+def test_a_pool_of_processes_writes_the_same(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    export(settings, tmp_path / "one")
+    monkeypatch.setattr(run, "LEAST_FOR_POOL", 0)
+    monkeypatch.setattr(run, "cores", lambda: 2)
+    monkeypatch.setattr(run, "PIECE_WEIGHT", 1)
+
+    seen: list[run.Progress] = []
+    summary = run.export(make_export_plan(settings, Scope()), tmp_path / "two", seen.append)
+
+    assert files(tmp_path / "one") == files(tmp_path / "two")
+    assert summary.written == summary.documents > 50
+    assert seen[-1].done == seen[-1].total == len(seen)
+
+
+# --- What changed -------------------------------------------------------------------------------
+
+
+def test_nothing_is_written_when_nothing_changed(settings: Settings, articles: Path, tmp_path: Path) -> None:
+    first = export(settings, tmp_path / "out")
+    before = stamps(tmp_path / "out")
+    for path in articles.rglob("*.md"):
+        path.touch()
+    index(settings)
+
+    second = export(settings, tmp_path / "out")
+
+    assert first.written == first.documents == second.documents
+    assert (second.written, second.removed) == (0, 0)
+    assert stamps(tmp_path / "out") == before
+
+
+def test_a_rebuilt_index_writes_nothing(settings: Settings, tmp_path: Path) -> None:
+    export(settings, tmp_path / "out")
+    for file in settings.state.dir.glob("index-*"):
+        file.unlink()
+    (settings.state.dir / "current").unlink()
+    index(settings)
+
+    assert export(settings, tmp_path / "out").written == 0
+
+
+def test_a_changed_article_rewrites_only_what_shows_it(
+    settings: Settings, articles: Path, tmp_path: Path
+) -> None:
+    export(settings, tmp_path / "out")
+    before = stamps(tmp_path / "out")
+    write_story(articles, "_news/one", title="First, again", topics=["AI", "C++"], body=LONG)
+    index(settings)
+
+    summary = export(settings, tmp_path / "out")
+
+    after = stamps(tmp_path / "out")
+    changed = {name for name in after if after[name] != before.get(name)}
+    assert before.keys() == after.keys()
+    assert {"articles.rss", "topics/ai.json", "topics/c-plus-plus/2024-05.1.atom", "all.opml"} <= changed
+    assert not any("bees" in name or "herald" in name or "2024-03" in name for name in changed)
+    assert {"static/style.css", "404.html"}.isdisjoint(changed)
+    assert all(after[name][1] > before[name][1] for name in changed)
+    assert summary.written == len({split_coding(name)[0] for name in changed})
+    time.sleep(1)
+    assert_equals_server(tmp_path / "out", quiet_app(settings).test_client())
+
+
+def test_what_is_gone_is_removed_with_the_folders_that_held_it(
+    settings: Settings, articles: Path, tmp_path: Path
+) -> None:
+    export(settings, tmp_path / "out")
+    assert (tmp_path / "out/topics/bees/2024-05.1.rss").exists()
+    (articles / "_news/three.md").unlink()
+    (articles / "_news/one.md").unlink()
+    index(settings)
+
+    summary = export(settings, tmp_path / "out")
+
+    names = files(tmp_path / "out")
+    assert not any("2024-05" in name for name in names)
+    assert "topics/bees.rss" in names  # a listing that was, stays
+    assert summary.removed > 0
+    assert all(
+        any(path.iterdir())
+        for path in (tmp_path / "out").rglob("*")
+        if path.is_dir() and OWN not in path.parts
+    )
+    export(settings, tmp_path / "fresh")
+    assert files(tmp_path / "fresh") == names
+
+
+def test_a_document_that_becomes_small_loses_its_codings(tmp_path: Path) -> None:
+    articles = tmp_path / "articles"
+    for number in range(20):
+        write_story(articles, f"_news/{number}", topics=[f"Topic {number}"])
+    index(settings_of(tmp_path / "state", articles))
+    export(settings_of(tmp_path / "state", articles), tmp_path / "out")
+    assert (tmp_path / "out/topics.json.gz").exists()
+    for number in range(1, 20):
+        (articles / f"_news/{number}.md").unlink()
+    index(settings_of(tmp_path / "state", articles))
+
+    export(settings_of(tmp_path / "state", articles), tmp_path / "out")
+
+    assert [file.name for file in (tmp_path / "out").glob("topics.json*")] == ["topics.json"]
+
+
+def test_another_title_of_the_site_rewrites_everything_that_shows_it(
+    settings: Settings, articles: Path, tmp_path: Path
+) -> None:
+    export(settings, tmp_path / "out")
+    renamed = settings_of(settings.state.dir, articles, site={"title": "Renamed"})
+
+    export(renamed, tmp_path / "out")
+
+    export(renamed, tmp_path / "fresh")
+    assert files(tmp_path / "out") == files(tmp_path / "fresh")
+
+
+def test_a_date_never_goes_back_when_the_memory_is_lost(
+    settings: Settings, articles: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    export(settings, tmp_path / "out")
+    late = time.time() + 3600
+    for name in files(tmp_path / "out"):
+        os.utime(tmp_path / "out" / name, (late, late))
+    before = modified(tmp_path / "out/articles.rss")
+    with Folder(tmp_path / "out") as folder:
+        for name, signature in folder.signatures().items():
+            written = tuple(_late(one, int(late)) for one in folder.written(name))
+            folder.record([UnitRecord(name, signature, written)])
+    write_story(articles, "_news/one", title="Changed", topics=["AI"], body=LONG)
+    index(settings)
+
+    export(settings, tmp_path / "out")
+
+    assert modified(tmp_path / "out/articles.rss") > before
+    assert modified(tmp_path / "out/index.html") > before
+
+
+def _late(one: Written, mtime: int) -> Written:
+    return Written(one.path, one.digest, mtime, one.suffixes, one.source)
+
+
+def test_what_changes_while_it_is_exported_is_looked_at_again(
+    settings: Settings, articles: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    documents = ExportSite.documents
+    is_changed: list[bool] = []
+
+    def changing(site: ExportSite, *arguments: Any) -> Iterator[Any]:
+        if not is_changed:
+            is_changed.append(True)
+            write_story(articles, "_news/one", title="Meanwhile", topics=["AI"], body=LONG)
+            index(settings)
+        yield from documents(site, *arguments)
+
+    monkeypatch.setattr(ExportSite, "documents", changing)
+    export(settings, tmp_path / "out")
+    # Back to what it was when that export began: what it noted must not be taken for it.
+    write_story(articles, "_news/one", title="First", topics=["AI", "C++"], body=LONG, mtime=Clock().now)
+    index(settings)
+
+    export(settings, tmp_path / "out")
+
+    export(settings, tmp_path / "fresh")
+    assert files(tmp_path / "out") == files(tmp_path / "fresh")
+
+
+# --- Whose files ----------------------------------------------------------------------------------
+
+
+def test_a_folder_with_other_things_is_refused(settings: Settings, tmp_path: Path) -> None:
+    write_file(tmp_path / "out", "letter.txt", "Dear reader")
+
+    with pytest.raises(ExportError, match="holds something else than an export"):
+        export(settings, tmp_path / "out")
+
+    assert files(tmp_path / "out") == {"letter.txt": b"Dear reader"}
+
+
+def test_files_of_others_are_left_alone(settings: Settings, articles: Path, tmp_path: Path) -> None:
+    export(settings, tmp_path / "out")
+    foreign = {"CNAME": b"feeds.example", "topics/ai/notes.txt": b"mine", ".well-known/x": b"y"}
+    for name, content in foreign.items():
+        write_file(tmp_path / "out", name, content)
+    for path in articles.rglob("*.md"):
+        path.unlink()
+    index(settings)
+
+    export(settings, tmp_path / "out")
+
+    assert foreign.items() <= files(tmp_path / "out").items()
+
+
+def test_a_file_of_others_that_is_in_the_way_is_named(
+    settings: Settings, articles: Path, tmp_path: Path
+) -> None:
+    export(settings, tmp_path / "out")
+    write_file(tmp_path / "out", "topics/wasps.rss", "mine")
+    write_story(articles, "_news/new", topics=["Wasps"])
+    index(settings)
+
+    with pytest.raises(ExportError, match=r"topics/wasps\.rss: is in the way"):
+        export(settings, tmp_path / "out")
+    assert (tmp_path / "out/topics/wasps.rss").read_text() == "mine"
+
+    (tmp_path / "out/topics/wasps.rss").unlink()
+    export(settings, tmp_path / "out")
+    assert (tmp_path / "out/topics/wasps.rss").exists()
+
+
+def test_two_exports_to_one_folder_at_a_time_are_refused(settings: Settings, tmp_path: Path) -> None:
+    with Folder(tmp_path / "out"), pytest.raises(ExportError, match="another export is writing"):
+        export(settings, tmp_path / "out")
+
+
+# --- A process that was killed ----------------------------------------------------------------------
+
+
+def test_what_a_killed_export_wrote_is_found_again(settings: Settings, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    export(settings, out)
+    good = files(out)
+    (out / "topics/ai.rss").write_bytes(b"of the killed one")
+    write_file(out, "topics/lost/2024-01.1.rss", "of the killed one")
+    write_file(out, f"{OWN}/incoming/77.paths", "topics/ai.rss\ntopics/lost/2024-01.1.rss\n")
+    write_file(out, f"{OWN}/incoming/77-1", "half a f")
+
+    export(settings, out)
+
+    assert files(out) == good
+    assert list((out / OWN / "incoming").iterdir()) == []
+
+
+@pytest.mark.parametrize("count", [1, 40])
+def test_an_export_that_was_killed_is_finished_by_the_next_one(
+    settings: Settings, articles: Path, tmp_path: Path, count: int
+) -> None:
+    out = tmp_path / "out"
+    command = [
+        *(sys.executable, "-m", "feedserver", "export", str(out), str(articles)),
+        *("--state-dir", str(settings.state.dir), "--base-url", BASE_URL),
+    ]
+    with subprocess.Popen(
+        command, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(REPOSITORY)}
+    ) as process:
+        wait_for(lambda: process.poll() is not None or len(files_now(out)) >= count)
+        process.send_signal(signal.SIGKILL)
+    # The article that it had may be gone by the time of the next export.
+    (articles / "_news/three.md").unlink()
+    index(settings)
+
+    export(settings, out)
+
+    export(settings, tmp_path / "fresh")
+    assert files(out) == files(tmp_path / "fresh")
+
+
+def files_now(folder: Path) -> list[Path]:
+    """The files of an export that is under way, without reading them."""
+    return [path for name in ("topics", "providers", "articles") for path in (folder / name).glob("**/*")]
+
+
+# --- The command ----------------------------------------------------------------------------------
+
+
+def test_the_command_brings_the_index_up_to_date_first(articles: Path, tmp_path: Path) -> None:
+    first = feedserver(tmp_path, "export", "out", "articles", "--base-url", BASE_URL)
+    write_story(articles, "_news/new", topics=["Wasps"])
+    second = feedserver(tmp_path, "export", "out", "articles", "--base-url", BASE_URL)
+
+    assert (first.returncode, first.stderr) == (0, "")
+    assert re.fullmatch(r"\d+ documents in [\d.]+ s: \d+ written, 0 removed\n", first.stdout)
+    assert (second.returncode, second.stderr) == (0, "")
+    assert (tmp_path / "out/topics/wasps.rss").exists()
+
+
+def test_the_command_works_beside_a_server(articles: Path, tmp_path: Path) -> None:
+    write_file(tmp_path, "feedserver.yaml", "site: {base_url: https://feeds.example}\nserver: {workers: 1}\n")
+    with serve(tmp_path, environ={"FEEDSERVER_SCAN__RESCAN_INTERVAL": "3600"}) as server:
+        write_story(articles, "_news/new", topics=["Wasps"])
+        done = feedserver(tmp_path, "export", "out")
+        assert (done.returncode, done.stderr) == (0, "")
+        assert (tmp_path / "out/topics/wasps.rss").read_bytes() == server.ask("/topics/wasps.rss").body
+
+        other = feedserver(tmp_path, "export", "other", environ={"FEEDSERVER_SITE__TITLE": "Other"})
+        assert other.returncode == 1
+        assert "is in use by the server" in other.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "message"),
+    [
+        (["articles/public"], 1, "lies in the folder of articles"),
+        (["articles"], 1, "lies in the folder of articles"),
+        (["out", "--only", "rss,pdf"], 2, "'pdf' is not one of rss,atom,json,archives,pages."),
+        (["out", "--kinds", "authors"], 2, "'authors' is not one of articles,topics"),
+        ([], 2, "Missing argument 'DIR'"),
+    ],
+)
+def test_what_cannot_be_exported_is_said_in_one_line(
+    articles: Path, tmp_path: Path, arguments: list[str], status: int, message: str
+) -> None:
+    done = feedserver(tmp_path, "export", *arguments)
+
+    assert done.returncode == status
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "out").exists()
+    assert not (articles / "public").exists()
+
+
+def test_an_unwritable_folder_is_named(articles: Path, tmp_path: Path) -> None:
+    write_file(tmp_path, "file", "")
+
+    done = feedserver(tmp_path, "export", "file/out", "articles")
+
+    assert done.returncode == 1
+    assert re.fullmatch(r"feedserver: .*file/out.*: Not a directory\n", done.stderr)
