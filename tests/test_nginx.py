@@ -1,0 +1,396 @@
+"""config/nginx.conf with a real nginx: before a real server, and alone before an exported folder."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from email.utils import formatdate
+from pathlib import Path
+
+import pytest
+from builders import write_file
+from servers import REPOSITORY, Answer, Server, feedserver, free_port, serve, started, write_story
+
+NGINX = shutil.which("nginx") or (shutil.which("nginx", path="/usr/sbin:/usr/local/sbin"))
+BROTLI = Path("/usr/lib/nginx/modules/ngx_http_brotli_static_module.so")
+
+pytestmark = pytest.mark.skipif(NGINX is None, reason="needs nginx: apt-get install nginx")
+
+SHIPPED = (REPOSITORY / "config" / "nginx.conf").read_text(encoding="utf-8")
+LONG = "A text that is long enough to be worth a coding. " * 60
+
+# As Debian ships it or worse: compression of everything, in the hope that ours is not touched.
+MAIN = """
+{modules}
+{user}
+daemon off;
+pid {folder}/nginx.pid;
+error_log stderr;
+worker_processes 1;
+events {{}}
+http {{
+    access_log off;
+    include {folder}/mime.types;
+    gzip on; gzip_types *; gzip_min_length 0; gzip_proxied any; gzip_vary on;
+    client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy; fastcgi_temp_path {folder}/fastcgi;
+    uwsgi_temp_path {folder}/uwsgi; scgi_temp_path {folder}/scgi;
+    include {folder}/feedserver.conf;
+}}
+"""
+
+
+def configured(folder: Path, *, ports: tuple[int, int], backend: int, exported: Path) -> Path:
+    """nginx's configuration in a folder: the shipped file with the marked lines edited."""
+    before, between, after = SHIPPED.split("listen 80;")
+    text = f"{before}listen 127.0.0.1:{ports[0]};{between}listen 127.0.0.1:{ports[1]};{after}"
+    edits = {
+        "127.0.0.1:8000": f"127.0.0.1:{backend}",
+        "/var/cache/nginx/feedserver": str(folder / "cache"),
+        "/srv/www/feeds;": f"{exported};",
+        "# brotli_static on;": "brotli_static on;" if BROTLI.exists() else "#",
+    }
+    for shipped, edited in edits.items():
+        assert shipped in text
+        text = text.replace(shipped, edited)
+    modules = f"load_module {BROTLI};" if BROTLI.exists() else ""
+    # Its workers would be another user, who cannot read the folders of tests.
+    user = "user root;" if os.getuid() == 0 else ""
+    write_file(folder, "feedserver.conf", text)
+    write_file(folder, "mime.types", "types { text/html html; }")
+    return write_file(folder, "nginx.conf", MAIN.format(folder=folder, modules=modules, user=user))
+
+
+@contextlib.contextmanager
+def nginx(folder: Path, backend: int, exported: Path) -> Iterator[tuple[Server, Server]]:
+    """nginx with the shipped configuration: before a server, and before an exported folder."""
+    ports = free_port(), free_port()
+    configuration = configured(folder, ports=ports, backend=backend, exported=exported)
+    assert NGINX is not None
+    with started([NGINX, "-p", str(folder), "-c", str(configuration)], ports[0], folder) as proxy:
+        files = Server(proxy.process, ports[1], folder)
+        files.wait_for(lambda: files.ask("/healthz").status == 404)
+        yield proxy, files
+
+
+class Pair:
+    """nginx before a server, and before the folder `out` beside it."""
+
+    def __init__(self, server: Server, proxy: Server, files: Server) -> None:
+        self.server = server
+        self.proxy = proxy
+        self.files = files
+
+    def asked(self, path: str) -> list[str]:
+        """The status of each answer that the server gave for a path."""
+        self.server.ask("/end")  # a line is written after its answer, and by one of several threads
+        self.server.wait_for(lambda: "/end" in self.server.said().splitlines()[-1])
+        line = rf'"(?:GET|HEAD) {re.escape(path)} HTTP/1\.1" (\d+)'
+        return re.findall(line, self.server.said())
+
+
+@contextlib.contextmanager
+def pair(folder: Path, **http: object) -> Iterator[Pair]:
+    """A server over a few articles, and nginx before it; `http` is that section of the settings."""
+    write_story(folder / "articles", "_news/one", title="First", topics=["AI", "Bees"], body=LONG)
+    write_story(folder / "articles", "_news/two", title="Second", date="2024-03-02T10:00:00Z", body=LONG)
+    write_story(folder / "articles", "_news/broken", title="Broken", date="not a date")
+    section = ", ".join(f"{name}: {value}" for name, value in http.items())
+    write_file(
+        folder,
+        "feedserver.yaml",
+        f"site: {{base_url: https://feeds.example}}\nserver: {{workers: 1}}\nhttp: {{{section}}}\n",
+    )
+    (folder / "nginx").mkdir()
+    with (
+        serve(folder, "--access-log") as server,
+        nginx(folder / "nginx", server.port, folder / "out") as (proxy, files),
+    ):
+        yield Pair(server, proxy, files)
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
+    """A site with the default settings, and its export."""
+    folder = tmp_path_factory.mktemp("nginx")
+    with pair(folder, deltas="true") as both:
+        done = feedserver(folder, "export", "out")
+        assert (done.returncode, done.stderr) == (0, "")
+        time.sleep(1)  # a Last-Modified is rounded up, and sent from then on
+        yield both
+
+
+def test_nginx_takes_the_shipped_file(tmp_path: Path) -> None:
+    configuration = configured(
+        tmp_path, ports=(free_port(), free_port()), backend=free_port(), exported=tmp_path
+    )
+    assert NGINX is not None
+
+    done = subprocess.run(
+        [NGINX, "-t", "-p", str(tmp_path), "-c", str(configuration)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert "test is successful" in done.stderr
+    assert "[warn]" not in done.stderr.replace('the "user" directive', "")
+
+
+# --- Before a server ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("coding", ["identity", "gzip", "br"])
+def test_the_proxy_sends_what_the_server_sends_in_every_coding(site: Pair, coding: str) -> None:
+    asking = {"Accept-Encoding": coding}
+    for path in ("/topics/ai.rss", "/articles.json", "/topics/ai", "/all.opml", "/static/style.css", "/none"):
+        direct, kept = site.server.ask(path, asking), site.proxy.ask(path, asking)
+        for answer in (kept, site.proxy.ask(path, asking)):
+            assert (answer.status, answer.body) == (direct.status, direct.body)
+            for name in set(direct.headers) - {"Server", "Date", "Connection", "Transfer-Encoding"}:
+                assert answer[name] == direct[name], (path, name)
+
+
+@pytest.mark.parametrize("coding", ["identity", "gzip", "br"])
+@pytest.mark.parametrize("weak", ["", "W/"])
+def test_who_holds_the_current_feed_gets_304_from_the_cache(site: Pair, coding: str, weak: str) -> None:
+    asking = {"Accept-Encoding": coding}
+    held = site.proxy.ask("/topics/bees.atom", asking)
+    before = len(site.asked("/topics/bees.atom"))
+
+    by_tag = {"If-None-Match": f'"other", {weak}{held["ETag"]}'}
+    by_date = {"If-Modified-Since": held["Last-Modified"]}
+    by_both = {**by_tag, "If-Modified-Since": formatdate(usegmt=True)}
+    for condition in (by_tag, by_date, by_both):
+        answer = site.proxy.ask("/topics/bees.atom", {**asking, **condition})
+        assert (answer.status, answer.body, answer["ETag"]) == (304, b"", held["ETag"])
+    other = site.proxy.ask("/topics/bees.atom", {**asking, "If-None-Match": f'{weak}"other"'})
+    assert (other.status, other.body) == (200, held.body)
+    assert len(site.asked("/topics/bees.atom")) == before
+
+
+def test_one_answer_is_kept_for_all_ways_to_accept_a_coding(site: Pair) -> None:
+    path = "/articles/2024-03.1.rss?asked=here-alone"
+    for accept in ("gzip", "gzip, deflate", "deflate,GZIP;q=0.8", "x-gzip", "br;q=0, gzip;q=1.0"):
+        assert site.proxy.ask(path, {"Accept-Encoding": accept})["Content-Encoding"] == "gzip", accept
+    assert len(site.asked(path)) == 1
+    for accept in ("", "identity", "gzip;q=0", "deflate", "gzipped, nobr"):
+        assert site.proxy.ask(path, {"Accept-Encoding": accept})["Content-Encoding"] == "", accept
+    assert len(site.asked(path)) == 2
+
+
+def test_a_person_is_sent_to_the_page_and_a_reader_is_not(site: Pair) -> None:
+    navigation = {"Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document", "Sec-Fetch-Site": "none"}
+    within = {**navigation, "Sec-Fetch-Site": "same-origin"}
+    for _ in range(2):
+        sent = site.proxy.ask("/categories/news.rss", navigation)
+        assert (sent.status, sent["Location"]) == (303, "https://feeds.example/categories/news")
+        assert sent["Cache-Control"] == "no-store"
+        assert site.proxy.ask("/categories/news.rss").status == 200
+        assert site.proxy.ask("/categories/news.rss", within).status == 200
+        assert site.proxy.ask("/categories/news", navigation).status == 200
+
+
+def test_deltas_pass_the_cache(site: Pair) -> None:
+    articles = site.server.folder / "articles"
+    held = site.proxy.ask("/providers/gazette.atom")
+    write_story(articles, "_news/third", title="Third", date="2024-05-03T10:00:00Z", body=LONG)
+    site.server.wait_for(lambda: b"Third" in site.server.ask("/providers/gazette.atom").body)
+
+    merging = {"A-IM": "feed", "If-None-Match": held["ETag"]}
+    delta = site.proxy.ask("/providers/gazette.atom", merging)
+
+    assert (delta.status, delta["IM"]) == (226, "feed")
+    assert b"Third" in delta.body
+    assert b"First" not in delta.body
+    assert site.proxy.ask("/providers/gazette.atom").body == held.body  # fresh for five minutes
+
+
+def test_health_and_status_are_not_kept_and_tell_no_paths(site: Pair) -> None:
+    for path in ("/status", "/status.json", "/healthz", "/readyz"):
+        before = len(site.asked(path))
+        for _ in range(2):
+            answer = site.proxy.ask(path)
+            assert (answer.status, answer["Cache-Control"]) == (200, "no-store")
+            assert b"broken.md" not in answer.body
+        assert len(site.asked(path)) == before + 2
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "//topics/ai.rss",
+        "/topics/ai%2Frss",
+        "/topics%2fai.rss",
+        "/topics/AI",
+        "/topics/ai/",
+        "/a/../articles.rss",
+        "/%00",
+    ],
+)
+def test_odd_addresses_reach_the_server_as_they_are(site: Pair, path: str) -> None:
+    direct, passed = site.server.ask(path), site.proxy.ask(path)
+
+    if path == "/%00":  # which nginx itself refuses
+        assert passed.status == 400
+    else:
+        assert (passed.status, passed["Location"], passed.body) == (
+            direct.status,
+            direct["Location"],
+            direct.body,
+        )
+
+
+@pytest.mark.parametrize("method", ["HEAD", "OPTIONS", "POST", "DELETE"])
+def test_methods_are_answered_as_by_the_server(site: Pair, method: str) -> None:
+    direct, passed = (one.ask("/articles.atom", method=method) for one in (site.server, site.proxy))
+
+    assert (passed.status, passed.body) == (direct.status, direct.body)
+    for name in ("Allow", "Access-Control-Allow-Methods", "Access-Control-Allow-Headers", "ETag"):
+        assert passed[name] == direct[name]
+
+
+def test_an_expired_answer_is_renewed_by_its_validators(tmp_path: Path) -> None:
+    with pair(tmp_path, max_age=1, stale_while_revalidate=0) as both:
+        held = both.proxy.ask("/topics/ai.rss")
+        time.sleep(2.1)  # nginx counts in whole seconds
+        assert both.proxy.ask("/topics/ai.rss").body == held.body
+        assert both.asked("/topics/ai.rss") == ["200", "304"]
+
+        write_story(tmp_path / "articles", "_news/three", title="Third", body=LONG)
+        both.proxy.wait_for(lambda: b"Third" in both.proxy.ask("/topics/ai.rss").body)
+
+
+def test_an_expired_answer_is_sent_while_it_is_renewed(tmp_path: Path) -> None:
+    with pair(tmp_path, max_age=1, stale_while_revalidate=3600) as both:
+        held = both.proxy.ask("/topics/ai.rss")
+        write_story(tmp_path / "articles", "_news/three", title="Third", body=LONG)
+        both.server.wait_for(lambda: b"Third" in both.server.ask("/topics/ai.rss").body)
+        time.sleep(2.1)
+
+        assert both.proxy.ask("/topics/ai.rss").body == held.body
+        both.proxy.wait_for(lambda: b"Third" in both.proxy.ask("/topics/ai.rss").body)
+
+
+def test_what_is_kept_is_sent_when_the_server_is_gone(tmp_path: Path) -> None:
+    with pair(tmp_path, max_age=1, stale_while_revalidate=0) as both:
+        held = both.proxy.ask("/topics/ai.rss", {"Accept-Encoding": "gzip"})
+        both.server.stop()
+        time.sleep(2.1)
+
+        kept = both.proxy.ask("/topics/ai.rss", {"Accept-Encoding": "gzip"})
+        assert (kept.status, kept.body, kept["ETag"]) == (200, held.body, held["ETag"])
+        asking = {"Accept-Encoding": "gzip", "If-None-Match": held["ETag"]}
+        assert both.proxy.ask("/topics/ai.rss", asking).status == 304
+        assert both.proxy.ask("/topics/bees.rss").status == 502
+
+
+# --- Before an exported folder ------------------------------------------------------------------
+
+
+def exported(site: Pair) -> list[str]:
+    """The addresses of all files of the export, those of codings apart."""
+    out = site.server.folder / "out"
+    names = (path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file())
+    ours = [name for name in names if not name.startswith(".") and not name.endswith((".gz", ".br"))]
+    return ["/" + re.sub(r"/?index\.html$", "", name) for name in ours]
+
+
+def ask_files(site: Pair, path: str, **headers: str) -> Answer:
+    """An answer of nginx alone."""
+    return site.files.ask(path, {name.replace("_", "-"): value for name, value in headers.items()})
+
+
+# Bytes and validators may differ: a test of deltas publishes another article after the export.
+LIKE_THE_SERVER = (
+    "Content-Type",
+    "Content-Encoding",
+    "Cache-Control",
+    "Vary",
+    "X-Content-Type-Options",
+    "Content-Security-Policy",
+    "Referrer-Policy",
+    "Access-Control-Allow-Origin",
+    "Access-Control-Expose-Headers",
+)
+
+
+@pytest.mark.parametrize("coding", ["identity", "gzip", "br"])
+def test_every_file_has_the_headers_that_the_server_sends(site: Pair, coding: str) -> None:
+    if coding == "br" and not BROTLI.exists():
+        pytest.skip("needs nginx with Brotli: apt-get install libnginx-mod-http-brotli-static")
+    out = site.server.folder / "out"
+    addresses = [path for path in exported(site) if path not in ("/404.html", "/status", "/status.json")]
+    assert len(addresses) > 50
+    for path in addresses:
+        direct = site.server.ask(path, {"Accept-Encoding": coding})
+        answer = ask_files(site, path, Accept_Encoding=coding)
+        file = out / path[1:] / "index.html" if (out / path[1:]).is_dir() else out / path[1:]
+        suffix = {"gzip": ".gz", "br": ".br"}.get(answer["Content-Encoding"], "")
+        assert (answer.status, answer.body) == (200, file.with_name(file.name + suffix).read_bytes()), path
+        for name in LIKE_THE_SERVER:
+            assert answer[name] == direct[name], (path, name)
+
+
+@pytest.mark.parametrize("coding", ["identity", "gzip"])
+def test_a_file_is_revalidated_in_the_coding_that_it_was_sent_in(site: Pair, coding: str) -> None:
+    held = ask_files(site, "/topics/bees.json", Accept_Encoding=coding)
+    direct = site.server.ask("/topics/bees.json", {"Accept-Encoding": coding})
+    other = ask_files(site, "/topics/bees.json", Accept_Encoding="gzip" if coding == "identity" else "")
+
+    assert held["ETag"] != other["ETag"]
+    assert not held["ETag"].startswith("W/")
+    assert held["Last-Modified"] == direct["Last-Modified"] != ""
+    for condition in ({"If_None_Match": held["ETag"]}, {"If_Modified_Since": held["Last-Modified"]}):
+        answer = ask_files(site, "/topics/bees.json", Accept_Encoding=coding, **condition)
+        assert answer.status == 304
+        for name in ("Cache-Control", "Vary", "Access-Control-Allow-Origin"):
+            assert answer[name] == held[name]
+    changed = ask_files(site, "/topics/bees.json", Accept_Encoding=coding, If_None_Match=direct["ETag"])
+    assert changed.status == 200
+
+
+def test_what_is_missing_in_an_export_is_told_or_redirected(site: Pair) -> None:
+    expected = {
+        "/topics/ai/": "/topics/ai",
+        "/feed": "/articles.rss",
+        "/atom.xml": "/articles.atom",
+        "/feed.json": "/articles.json",
+        "/topics/ai/feed": "/topics/ai.rss",
+    }
+    for path, target in expected.items():
+        answer = ask_files(site, path)
+        assert (answer.status, answer["Location"]) == (301, target), path
+        assert answer["Cache-Control"] == site.server.ask(path)["Cache-Control"]
+    for path in ("/none", "/topics/none.rss", "/.feedserver-export/state.sqlite", "/.feedserver-export/lock"):
+        answer = ask_files(site, path)
+        assert answer.status == 404, path
+        assert b"There is nothing at this address" in answer.body
+        for name in (
+            "Cache-Control",
+            "Content-Type",
+            "Content-Security-Policy",
+            "Access-Control-Allow-Origin",
+        ):
+            assert answer[name] == site.server.ask("/none")[name]
+
+
+def test_a_person_is_sent_from_an_exported_feed_to_its_page(site: Pair) -> None:
+    navigation = {"Sec_Fetch_Mode": "navigate", "Sec_Fetch_Dest": "document", "Sec_Fetch_Site": "cross-site"}
+    for path in ("/topics/ai.atom", "/topics/ai/2024-03.1.rss"):
+        sent = ask_files(site, path, **navigation)
+        assert (sent.status, sent["Location"], sent["Cache-Control"]) == (303, "/topics/ai", "no-store")
+    assert ask_files(site, "/topics/ai", **navigation).status == 200
+
+
+def test_scripts_of_other_sites_may_ask_an_exported_feed(site: Pair) -> None:
+    direct = site.server.ask("/topics/ai.rss", method="OPTIONS")
+    answer = site.files.ask("/topics/ai.rss", method="OPTIONS")
+
+    assert answer.status == direct.status == 204
+    for name in ("Origin", "Methods", "Headers"):
+        assert answer[f"Access-Control-Allow-{name}"] == direct[f"Access-Control-Allow-{name}"] != ""
