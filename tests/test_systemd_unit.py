@@ -1,0 +1,53 @@
+"""config/feedserver.service: systemd takes it, and what it starts is a command of ours."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from servers import REPOSITORY
+
+from feedserver.cli import main
+
+UNIT = (REPOSITORY / "config" / "feedserver.service").read_text(encoding="utf-8")
+INSTALLED = "/opt/feedserver/bin/feedserver"
+
+# Of 100, as `systemd-analyze security` counts; a service without any protection has 96.
+MOST_EXPOSURE = 15
+
+
+def analyzed(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """What systemd-analyze says of the unit, edited to start a program that exists."""
+    unit = folder / "feedserver.service"
+    assert INSTALLED in UNIT
+    unit.write_text(UNIT.replace(INSTALLED, sys.executable), encoding="utf-8")
+    command = ["systemd-analyze", *arguments, str(unit)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.skipif(
+    shutil.which("systemd-analyze") is None, reason="needs systemd-analyze: apt-get install systemd"
+)
+def test_systemd_takes_the_unit_and_finds_little_exposed(tmp_path: Path) -> None:
+    verified = analyzed(tmp_path, "verify", "--man=no")
+    assert (verified.returncode, verified.stderr) == (0, "")
+
+    judged = analyzed(tmp_path, "security", "--offline=true", f"--threshold={MOST_EXPOSURE}")
+    assert judged.returncode == 0, judged.stdout
+
+
+def test_the_unit_starts_a_command_with_options_that_there_are() -> None:
+    match = re.search(rf"^ExecStart={INSTALLED} (.*)$", UNIT, re.MULTILINE)
+    assert match is not None
+    command, *arguments = match[1].split()
+
+    helped = CliRunner().invoke(main, [command, "--help"])
+
+    assert helped.exit_code == 0
+    for option in (one for one in arguments if one.startswith("--")):
+        assert option in helped.output
