@@ -36,7 +36,7 @@ SUFFIXES: Mapping[str, str] = {"br": ".br", "gzip": ".gz"}
 
 _NOT_FOUND = "There is nothing at this address."
 
-# Facts of the status that only a running server has, or that would change without any article.
+# Facts of the status that are not about a running server, and change with the articles only.
 _FACTS_OF_A_SITE = ("version", "articles", "newest change", "listings")
 
 
