@@ -31,6 +31,7 @@ from sudden_death import Death
 
 from feedserver import indexer as indexers
 from feedserver.archives import Part, closed_parts
+from feedserver.follower import Follower
 from feedserver.index import builds, candidates
 from feedserver.index.reader import IndexReader, Selected
 from feedserver.indexer import Indexer
@@ -337,7 +338,7 @@ class _Live(_Run):
         assert lock is not None, "the lock outlived its holder"
         with mock.patch.object(indexers, "UNSETTLED_SECONDS", LIVE_UNSETTLED):
             plan = msgspec.structs.replace(self._plan, rescan_interval=3600.0)
-            Indexer(plan, time.time).run(threading.Event())
+            Follower(Indexer(plan, time.time), plan, threading.Event()).run()
 
 
 def _look(indexer: Indexer, how: str, touched: Sequence[tuple[int, str]]) -> None:
