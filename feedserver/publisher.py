@@ -36,6 +36,7 @@ from feedserver.deltas import (
     take_snapshot,
 )
 from feedserver.errors import IndexNotReadyError, StateError, UnknownAddressError
+from feedserver.index import builds
 from feedserver.index.memory import Memory
 from feedserver.index.reader import FacetState, IndexReader, Selected
 from feedserver.model import Feed, Format, ListingKey, ListingSummary, Value
@@ -420,7 +421,9 @@ class Publisher:
             return None
         try:
             if connections.memory is None:
-                connections.memory = Memory(connections.state_dir, MEMORY_PATIENCE_SECONDS)
+                connections.memory = Memory(
+                    connections.state_dir, MEMORY_PATIENCE_SECONDS, builds.READER_CACHE_KIB
+                )
             return connections.memory.last_modified(address, etag, sequence, datetime.fromtimestamp(now, UTC))
         except (SQLAlchemyError, StateError) as error:
             reason = error.__cause__ or error

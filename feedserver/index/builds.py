@@ -26,6 +26,11 @@ MEMORY = "memory.sqlite"
 # SQLite allows 32,766 variables in a statement; a thousand keys keep statements short.
 PIECE = 1000
 
+# SQLite's own default; and what a serving thread needs, which has two connections and is one of many. What
+# it reads again comes from the system's cache, which all of them share.
+WRITER_CACHE_KIB = 2000
+READER_CACHE_KIB = 256
+
 # Readers never block a writer in WAL; this is for two writers of the memory that meet.
 BUSY_TIMEOUT_SECONDS = 5.0
 
@@ -69,13 +74,20 @@ def remove_other_builds(state_dir: Path, keep: Path) -> None:
             leftover.unlink(missing_ok=True)
 
 
-def open_engine(database: Path, *, create: bool = False, patience: float = BUSY_TIMEOUT_SECONDS) -> Engine:
+def open_engine(
+    database: Path,
+    *,
+    create: bool = False,
+    patience: float = BUSY_TIMEOUT_SECONDS,
+    cache_kib: int = WRITER_CACHE_KIB,
+) -> Engine:
     """An engine on one SQLite file, in WAL mode.
 
     Args:
         database: the file.
         create: create it when it is missing; otherwise a missing file is an error on connecting.
         patience: how long to wait for another writer, in seconds.
+        cache_kib: how much of the file a connection keeps in memory, in KiB.
     """
     engine = create_engine(
         URL.create(
@@ -95,6 +107,7 @@ def open_engine(database: Path, *, create: bool = False, patience: float = BUSY_
         # In WAL, NORMAL survives the death of the process at any moment; only a power cut can lose
         # the last commits, and those are found again from the files.
         connection.execute("PRAGMA synchronous=NORMAL")
+        connection.execute(f"PRAGMA cache_size=-{cache_kib}")
 
     @event.listens_for(engine, "begin")
     def _on_begin(connection: Connection) -> None:

@@ -46,7 +46,8 @@ _UPSERT_LISTING = _INSERT_LISTING.on_conflict_do_update(
 class Memory:
     """A connection to the memory. One per thread; the indexer and every serving thread have one.
 
-    `patience` is how long to wait for another writer, in seconds.
+    `patience` is how long to wait for another writer, in seconds; `cache_kib` how much of the file is kept in
+    memory.
 
     Attributes:
         path: its file.
@@ -56,9 +57,14 @@ class Memory:
         StateError: on construction, if the file cannot be opened or was written by a newer version.
     """
 
-    def __init__(self, state_dir: Path, patience: float = builds.BUSY_TIMEOUT_SECONDS) -> None:
+    def __init__(
+        self,
+        state_dir: Path,
+        patience: float = builds.BUSY_TIMEOUT_SECONDS,
+        cache_kib: int = builds.WRITER_CACHE_KIB,
+    ) -> None:
         self.path = state_dir / builds.MEMORY
-        self._engine = builds.open_engine(self.path, create=True, patience=patience)
+        self._engine = builds.open_engine(self.path, create=True, patience=patience, cache_kib=cache_kib)
         try:
             self.connection = self._engine.connect()
             self.identity = self._open()

@@ -330,7 +330,7 @@ class IndexReader:
             if self._pointer_now() == stamp:
                 raise IndexNotReadyError("the index was removed and is built anew")
             return
-        self._engine = builds.open_engine(build)
+        self._engine = builds.open_engine(build, cache_kib=builds.READER_CACHE_KIB)
         try:
             self._connection = self._engine.connect()
             with transaction(self._connection):
