@@ -76,8 +76,11 @@ def main(descriptor: int) -> int:
     threading.Thread(target=_stop_at_end, args=(sys.stdin.fileno(), stop), daemon=True).start()
     try:
         run(IndexerLock.inherited(descriptor), plan, stop)
-    except (FeedserverError, OSError) as error:
+    except FeedserverError as error:
         log.error("%s", error)  # noqa: TRY400  one clear sentence, not a traceback
+        return 1
+    except OSError as error:
+        log.error("%s: cannot be written: %s", plan.state_dir, error.strerror)  # noqa: TRY400  as above
         return 1
     return 0
 
