@@ -117,8 +117,10 @@ def batches_of(size: int | None) -> Iterator[None]:
 
 
 def _remove(base: Path) -> None:
-    for folder, _, _ in os.walk(base):
-        Path(folder).chmod(0o755)  # before it is listed
+    for folder, names, _ in os.walk(base):
+        for path in (Path(folder, name) for name in names):
+            if not path.is_symlink():
+                path.chmod(0o755)  # before it is listed
     shutil.rmtree(base, ignore_errors=True)
 
 

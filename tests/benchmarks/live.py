@@ -33,7 +33,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from corpus import articles, write_corpus
-from index import FEEDSERVER, children, feed_paths, free_port, index_once, is_indexer, quiet, wait_until_ready
+from index import FEEDSERVER, children, feed_paths, free_port, is_indexer, quiet, wait_until_ready
 
 BASE_URL = "http://feeds.example"
 WORKERS = 2
@@ -45,6 +45,7 @@ LATE_SECONDS = 0.3
 GIVE_UP_SECONDS = 20.0
 POLL_SECONDS = 0.003
 IDLE_SECONDS = 20.0
+SETTLING_SECONDS = 5.0  # for the first rescan, and for what was written last to be read once more
 FORMATS = ("json", "atom", "rss")
 MARCH_2024 = 1_709_251_200
 
@@ -401,11 +402,11 @@ def measure(size: int, seconds: float, burst: int, work: Path) -> Iterator[tuple
     model, counts = Model(folder), Counter[str]()
     for number in range(FIRST_ARTICLES * TOPICS):
         model.create(number % TOPICS)
-    index_once(folder, state)
-    command = (*FEEDSERVER, "serve", str(folder), "--state-dir", str(state), "--base-url", BASE_URL)
-    with quiet(*command, "--workers", str(WORKERS), "--port", str(port), "--adopt-state") as server:
+    options = (str(folder), "--state-dir", str(state), "--base-url", BASE_URL)
+    subprocess.run([*FEEDSERVER, "index", *options], stdout=subprocess.DEVNULL, check=True)
+    with quiet(*FEEDSERVER, "serve", *options, "--workers", str(WORKERS), "--port", str(port)) as server:
         wait_until_ready(port)
-        time.sleep(5)  # let the first rescan end
+        time.sleep(SETTLING_SECONDS)
         pids = [pid for pid in children(server.pid) if not is_indexer(pid)]
         workers = [Worker(pid, port, counts) for pid in pids]
         yield "articles, workers", f"{size:,}, {len(workers)}"
