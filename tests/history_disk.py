@@ -48,9 +48,10 @@ class Disk:
     def __init__(self, base: Path, roots: int, start: float) -> None:
         self._base = base
         self._start = start
-        self.roots = [base / f"articles-{number}" for number in range(roots)]
+        # Two folders down, so that no relative link of a history leads out of the base.
+        self.roots = [base / "sites" / f"articles-{number}" for number in range(roots)]
         for root in self.roots:
-            root.mkdir()
+            root.mkdir(parents=True)
         self._whole: dict[Path, bytes] = {}
         self._locked: list[Path] = []
         self.touched: set[tuple[int, str]] = set()
