@@ -74,7 +74,7 @@ class _Breath:
         progress: Callable[[Progress], None] | None = None,
         meanwhile: Callable[[], None] | None = None,
     ) -> None:
-        self.found = self.done = self.total = 0
+        self.found = self.done = self.total = self.gone = 0
         self.overtaken: set[tuple[int, str]] = set()
         self._progress = progress
         self._meanwhile = meanwhile
@@ -177,11 +177,8 @@ class Indexer:
                 else:
                     missing.append(FileKey(root=position, path=one.path))
                 breath.take()
-        changed += self._read_and_apply(todo, breath)
+        changed += self._read_and_apply(todo, missing, breath)
         breath.tell()
-        # Last, so that a file that was moved and keeps its id is there again before it is gone.
-        gone = [self._gone(key.root, key.path) for key in missing if self._is_missing(key)]
-        changed += self._apply_in_batches(gone, breath)
         if away and self._keeper.would_replace():
             log.warning(
                 "%d folders are away: the index built before goes on serving until they are there", away
@@ -201,7 +198,7 @@ class Indexer:
         return Summary(
             files=breath.found,
             read=len(todo),
-            gone=len(gone),
+            gone=breath.gone,
             articles_changed=changed,
             seconds=finished - started,
         )
@@ -241,11 +238,9 @@ class Indexer:
                     todo[one.path] = Wanted.of(root, one)
                 else:
                     missing.add(one.path)
-        breath = _Breath()
-        changed = self._read_and_apply(list(todo.values()), breath)
         # What one of two overlapping paths did not find and the other did was made in between.
-        gone = [self._gone(root, path) for path in sorted(missing - todo.keys())]
-        return changed + self._apply_in_batches(gone, breath)
+        gone = [FileKey(root=root, path=path) for path in sorted(missing - todo.keys())]
+        return self._read_and_apply(list(todo.values()), gone, _Breath())
 
     def _differences(self, root: int, path: str) -> Iterator[Found | Gone]:
         scan = self._scan(root)
@@ -303,37 +298,49 @@ class Indexer:
             self._keeper.memory, self._plan.roots[root].path, self._now(), self._plan.drop_missing_after
         )
 
-    def _read_and_apply(self, todo: Sequence[Wanted], breath: _Breath) -> int:
+    def _read_and_apply(self, todo: Sequence[Wanted], missing: Iterable[FileKey], breath: _Breath) -> int:
+        """Bring the index up to date with files that are to be read, and with those that are gone.
+
+        The latter come last, so that a file that was moved and keeps its id is there again before it is gone.
+        Where there are few, all are one commit, so that a file that was moved and has another id is never at
+        both places. Returns how many articles changed.
+        """
         changed = 0
         breath.total = len(todo)
-        for batch in self._batches(todo):
-            changed += self._apply([change for change in batch if change is not None], breath)
-            breath.done += len(batch)
+        for batch in self._batches(todo, missing, breath):
+            changed += self._apply(batch, breath)
             if len(todo) > BATCH_FILES:
                 self._keeper.writer.note({"pending": str(len(todo) - breath.done)})
             breath.take()
         return changed
 
-    def _batches(self, todo: Sequence[Wanted]) -> Iterator[list[FileChange | None]]:
+    def _batches(
+        self, todo: Sequence[Wanted], missing: Iterable[FileKey], breath: _Breath
+    ) -> Iterator[list[FileChange]]:
         """Read files, and hand them over as soon as there are many or some have waited."""
         is_seen = self._keeper.is_serving()
         most, longest = (BATCH_FILES, BATCH_SECONDS) if is_seen else (UNSEEN_BATCH_FILES, math.inf)
-        batch: list[FileChange | None] = []
+        batch: list[FileChange] = []
         begun = time.monotonic()
-        for wanted, result in read_all(self._plan, todo, len(todo)):
-            batch.append(self._judge(wanted, result))
+        for change in chain(self._read(todo, breath), self._lost(missing, breath)):
+            if change is not None:
+                batch.append(change)
             if len(batch) >= most or time.monotonic() - begun > longest:
                 yield batch
                 batch, begun = [], time.monotonic()
         if batch:
             yield batch
 
-    def _apply_in_batches(self, changes: Sequence[FileChange], breath: _Breath) -> int:
-        changed = 0
-        for start in range(0, len(changes), BATCH_FILES):
-            changed += self._apply(changes[start : start + BATCH_FILES], breath)
-            breath.take()
-        return changed
+    def _read(self, todo: Sequence[Wanted], breath: _Breath) -> Iterator[FileChange | None]:
+        for wanted, result in read_all(self._plan, todo, len(todo)):
+            breath.done += 1
+            yield self._judge(wanted, result)
+
+    def _lost(self, missing: Iterable[FileKey], breath: _Breath) -> Iterator[FileChange]:
+        for key in missing:
+            if self._is_missing(key):
+                breath.gone += 1
+                yield self._gone(key.root, key.path)
 
     def _apply(self, changes: Sequence[FileChange], breath: _Breath) -> int:
         current = [one for one in changes if not breath.is_overtaken(one.key)]

@@ -1040,6 +1040,20 @@ def test_an_index_for_other_settings_does_not_take_over_while_a_folder_is_away(
     site.indexer.close()
 
 
+# --- Moves
+
+
+def test_a_file_that_moves_is_never_at_both_places(site: Site) -> None:
+    write_article(site.folder, "_news/bees.md", mtime=START)
+    site.indexer.refresh()
+    (site.folder / "_blog").mkdir()
+    (site.folder / "_news/bees.md").rename(site.folder / "_blog/bees.md")
+    site.indexer.look_at(0, ["_news/bees.md", "_blog/bees.md"])
+    commits = changes_of(site.state_dir)
+    assert len({commits[name] for name in ("categories/news", "categories/blog", "articles/")}) == 1
+    assert len(site.contents.entries) == 1
+
+
 # --- Events while a scan runs
 
 
