@@ -8,6 +8,7 @@ import gc
 import logging
 import os
 import pickle
+import shutil
 import socket
 import socketserver
 import struct
@@ -25,6 +26,8 @@ from cachelib import SimpleCache
 from cachelib.base import BaseCache
 from hypothesis import given
 from hypothesis import strategies as st
+from servers import free_port
+from unprivileged import open_folder, unprivileged
 
 from feedserver.cache import FeedCache, open_cache
 from feedserver.errors import SettingsError
@@ -282,6 +285,37 @@ def test_files_of_another_user_stall_no_request() -> None:
         assert cache.get(KEY) == VALUE
 
 
+def test_a_folder_that_may_only_be_read_is_read(open_folder: Path) -> None:
+    cache = open_cache("", open_folder, 60)
+    cache.set(KEY, VALUE)
+    for file in files_in(open_folder):
+        file.chmod(0o644)
+    open_folder.chmod(0o555)
+    with unprivileged():
+        cache.set("other", VALUE)
+        assert cache.get(KEY) == VALUE
+        assert cache.get("other") is None
+    assert cache.failures == 1
+
+
+def test_a_disk_that_is_full_costs_the_values_that_do_not_fit_and_leaves_no_scraps(folder: Path) -> None:
+    """A limit of the process on file sizes stands in for the disk: a write fails half way, likewise."""
+    program = f"""if True:
+        import resource, sys
+        from pathlib import Path
+        from feedserver.cache import open_cache
+        resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
+        cache = open_cache("", Path(sys.argv[1]), 60)
+        cache.set({KEY!r}, b"x" * 100_000)
+        assert cache.get({KEY!r}) is None
+        assert cache.failures == 1
+        cache.set({KEY!r}, b"fits")
+        assert cache.get({KEY!r}) == b"fits"
+    """
+    subprocess.run([sys.executable, "-c", program, str(folder)], check=True, cwd=Path(__file__).parent.parent)
+    assert len(files_in(folder)) == 1
+
+
 # --- Sweeping
 
 
@@ -490,3 +524,40 @@ def test_a_server_that_is_not_there_is_a_miss(scheme: str, handler: object, conn
     cache.set(KEY, VALUE)
     assert cache.get(KEY) is None
     assert cache.failures >= 1
+
+
+@contextlib.contextmanager
+def real_redis(folder: Path, port: int) -> Iterator[None]:
+    command = ["redis-server", "--bind", "127.0.0.1", "--port", str(port), "--save", "", "--dir", str(folder)]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
+        try:
+            wait_for_port(port)
+            yield
+        finally:
+            process.terminate()
+
+
+def wait_for_port(port: int) -> None:
+    end = time.monotonic() + 10
+    while time.monotonic() < end:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)):
+            return
+        time.sleep(0.02)
+
+
+@pytest.mark.skipif(shutil.which("redis-server") is None, reason="needs redis-server")
+@pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
+def test_a_real_redis_may_go_and_come_back(tmp_path: Path, connect: Connect) -> None:
+    port = free_port()
+    cache = connect("redis", port)
+    with real_redis(tmp_path, port):
+        cache.set(KEY, VALUE)
+        assert cache.get(KEY) == VALUE
+        assert cache.failures == 0
+    for _ in range(20):
+        cache.set(KEY, VALUE)
+        assert cache.get(KEY) is None
+    assert cache.failures > 0
+    with real_redis(tmp_path, port):
+        cache.set(KEY, VALUE)
+        assert cache.get(KEY) == VALUE
