@@ -15,8 +15,10 @@ bind = "127.0.0.1:8000"
 # state folder; more than one per core only helps if clients are slow and no proxy buffers for them.
 workers = 2
 
-# Threads, because a slow client would hold a whole synchronous worker. Four are enough behind a proxy
-# that buffers: a request that finds its feed ready takes about a millisecond.
+# Threads, because a slow client would hold a whole synchronous worker, and so would an idle connection of
+# a proxy. A feed that is ready costs the same CPU with 1, 2, 4 or 8 threads; with 4, one request in a
+# hundred waited least (docs/measurements.md). A synchronous worker is a fifth cheaper where every
+# request opens a connection of its own, and closes each.
 worker_class = "gthread"
 threads = 4
 
@@ -36,8 +38,9 @@ graceful_timeout = 10
 # worker goes the indexer that it started.
 max_requests = 0
 
-# Each worker imports the application itself. Nothing would be shared by a fork that is worth having,
-# and a worker that is replaced gets the settings as they are then.
+# Each worker imports the application itself, so that a reload (SIGHUP) and a worker that is replaced get
+# the settings as they are then. A fork would share 28 MB of the 55 that each worker takes; with many
+# workers `--preload` is worth that, and works: nothing is opened or started before the fork.
 preload_app = False
 
 # gunicorn's control socket lies in the user's home folder, one for all servers of a machine, so that a

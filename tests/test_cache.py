@@ -32,6 +32,8 @@ from unprivileged import open_folder, unprivileged
 from feedserver.cache import FeedCache, open_cache
 from feedserver.errors import SettingsError
 
+__all__ = ["open_folder"]  # a fixture, by its name
+
 KEY = "0123456789abcdef" * 2
 VALUE = b"\x00<feed>\xff</feed>" * 1000
 

@@ -20,7 +20,7 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 from werkzeug.http import http_date
 
 from feedserver.publisher import Document, Publisher
-from feedserver.representation import Representation
+from feedserver.representation import CODINGS, Representation
 from feedserver.web import responses
 from feedserver.web.responses import Headers, Manner
 
@@ -48,6 +48,9 @@ class _Known:
         self._manner = manner
         self._etag = representation.etag
         self._last_modified = moment
+        suffixes = ["", *(f"-{coding}" for coding in CODINGS)]
+        # As we sent them, so that they need not be parsed.
+        self._tags = {f'{weak}"{self._etag}{suffix}"' for weak in ("", "W/") for suffix in suffixes}
         self._headers: dict[str, tuple[Headers, Headers]] = {}
 
     def is_of(self, representation: Representation) -> bool:
@@ -58,7 +61,7 @@ class _Known:
         """Whether the client holds this state; None if that is for Werkzeug to say."""
         tags = environ.get("HTTP_IF_NONE_MATCH")
         if tags:
-            if responses.names(tags, self._etag):
+            if tags in self._tags or responses.names(tags, self._etag):
                 return True
             return False if _ONE_TAG.fullmatch(tags) else None
         date = environ.get("HTTP_IF_MODIFIED_SINCE")
