@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import sqlite3
 import tempfile
+import threading
 import time
 from collections.abc import Callable
 from contextlib import closing
@@ -23,8 +24,9 @@ from feedserver.cache import open_cache
 from feedserver.channels import SiteFacts
 from feedserver.errors import IndexNotReadyError, UnknownAddressError
 from feedserver.index.memory import Memory
-from feedserver.model import Format, Kind, ListingKey
+from feedserver.model import Feed, Format, Kind, ListingKey
 from feedserver.publisher import Document, FeedLimits, Publisher
+from feedserver.render import render
 from feedserver.representation import Representation
 
 ARTICLES = ListingKey(kind=Kind.ARTICLES)
@@ -201,6 +203,47 @@ def test_threads_that_come_at_once_get_the_same(site: Site) -> None:
     at_once(*[lambda: found.append(worker.feed_document(Document(AI, Format.ATOM)))] * 12)
     assert len({(one.body, one.etag, one.last_modified) for one in found}) == 1
     assert len(found) == 12
+
+
+def test_threads_that_come_at_once_wait_for_one_render(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_story(site.articles, "one")
+    site.index()
+    rendered: list[Format] = []
+
+    def render_slowly(feed: Feed, fmt: Format) -> bytes:
+        rendered.append(fmt)
+        time.sleep(0.1)
+        return render(feed, fmt)
+
+    monkeypatch.setattr(publisher, "render", render_slowly)
+    worker = site.publisher()
+    at_once(*[lambda: worker.feed_document(Document(AI, Format.ATOM))] * 12)
+    assert rendered == [Format.ATOM]
+
+
+def test_what_is_ready_waits_for_no_render(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_story(site.articles, "one")
+    site.index()
+    worker = site.publisher()
+    ready = worker.feed_document(Document(AI, Format.ATOM))
+    begun, go_on = threading.Event(), threading.Event()
+
+    def render_until_told(feed: Feed, fmt: Format) -> bytes:
+        begun.set()
+        assert go_on.wait(20)
+        return render(feed, fmt)
+
+    monkeypatch.setattr(publisher, "render", render_until_told)
+
+    def ask_meanwhile() -> None:
+        assert begun.wait(20)
+        try:
+            assert worker.ready(Document(AI, Format.ATOM)) is ready
+            assert worker.feed_document(Document(AI, Format.ATOM)) is ready
+        finally:
+            go_on.set()
+
+    at_once(lambda: worker.feed_document(Document(AI, Format.RSS)), ask_meanwhile)
 
 
 # --- The cache
