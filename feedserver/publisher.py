@@ -256,7 +256,7 @@ class Publisher:
             return None
         current = self.feed_document(document)
         known = list(known)
-        if current.etag in known:
+        if current.etag in known or self.ready(document) is not current:  # the same, or the last good one
             return None
         now = self._snapshot(document, current.etag)
         earlier = ((etag, self._snapshot(document, etag)) for etag in known)

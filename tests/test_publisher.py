@@ -568,3 +568,19 @@ def test_after_a_failure_the_current_state_is_served_again(
         broken.setattr(publisher, "render", failing)
         assert entries_of(worker.feed_document(Document(AI, Format.RSS)).body) == 1
     assert entries_of(worker.feed_document(Document(AI, Format.RSS)).body) == 2
+
+
+def test_of_a_feed_that_cannot_be_rendered_there_is_no_delta(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limits = FeedLimits(entries=50, min_entries=10, max_bytes=1_000_000, deltas=True)
+    worker = site.publisher(cache="", limits=limits)
+    etags = []
+    for name in ("one", "two", "three"):
+        write_story(site.articles, name, body="Text. " * 200)
+        site.index()
+        if name == "three":
+            damage_rows(site.state)
+        etags.append(worker.feed_document(Document(AI, Format.RSS)).etag)
+    assert etags[1] == etags[2] != etags[0]
+    assert worker.delta(Document(AI, Format.RSS), [etags[0]]) is None
