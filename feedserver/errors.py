@@ -61,6 +61,10 @@ class IndexNotReadyError(FeedserverError):
     """No complete index exists yet; the first one is still being built."""
 
 
+class IndexMovedError(FeedserverError):
+    """The index changed between two questions whose answers have to be of one state."""
+
+
 class ServerBusyError(FeedserverError):
     """The lock of the indexer is held by a process that cannot be waited for."""
 

@@ -26,6 +26,7 @@ from feedserver.errors import ExportError
 from feedserver.export import run
 from feedserver.export.folder import OWN, Folder, UnitRecord, Written
 from feedserver.export.site import SUFFIXES, ExportSite, Scope
+from feedserver.index.catalogue import CatalogueReader
 from feedserver.model import Format, Kind
 from feedserver.representation import CODINGS
 from feedserver.settings import Settings
@@ -403,6 +404,28 @@ def test_what_changes_while_it_is_exported_is_looked_at_again(
     # Back to what it was when that export began: what it noted must not be taken for it.
     write_story(articles, "_news/one", title="First", topics=["AI", "C++"], body=LONG, mtime=Clock().now)
     index(settings)
+
+    export(settings, tmp_path / "out")
+
+    export(settings, tmp_path / "fresh")
+    assert files(tmp_path / "out") == files(tmp_path / "fresh")
+
+
+def test_a_listing_that_changes_while_it_is_read_is_whole_after_the_next_export(
+    settings: Settings, articles: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    part = CatalogueReader.part
+    is_changed: list[bool] = []
+
+    def changing(reader: CatalogueReader, *arguments: Any) -> Any:
+        if not is_changed:
+            is_changed.append(True)
+            (articles / "_news/two.md").unlink()
+            index(settings)
+        return part(reader, *arguments)
+
+    monkeypatch.setattr(CatalogueReader, "part", changing)
+    export(settings, tmp_path / "out")
 
     export(settings, tmp_path / "out")
 

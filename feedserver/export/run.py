@@ -16,7 +16,7 @@ from pathlib import Path
 
 import msgspec
 
-from feedserver.errors import ExportError, UnknownAddressError
+from feedserver.errors import ExportError, IndexMovedError, UnknownAddressError
 from feedserver.export.folder import Folder, UnitRecord, Writer, Written, left_over
 from feedserver.export.site import SUFFIXES, ExportPlan, ExportSite, Made, Unit
 from feedserver.model import Value
@@ -186,9 +186,10 @@ class _Maker:
         try:
             after = self._put_all(job.unit, known)
         except UnknownAddressError:
-            if not self._site.signature(job.unit):
-                return Done(job.unit.name, None, removed=len(job.known))
-            after = self._put_all(job.unit, known)  # an archive document went, by an article that did
+            return Done(job.unit.name, None, removed=len(job.known))
+        except IndexMovedError:  # the next export has it whole
+            record = UnitRecord(job.unit.name, "", tuple(known.values()))
+            return Done(job.unit.name, record, self._writer.written - before)
         self._writer.remove(left_over([*job.known, *known.values()], after))
         record = UnitRecord(job.unit.name, job.unit.signature, tuple(after))
         return Done(job.unit.name, record, self._writer.written - before, len(known) - len(after))

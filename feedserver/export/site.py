@@ -14,6 +14,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -22,11 +23,14 @@ import msgspec
 
 from feedserver.archives import PART_ENTRIES, Part, closed_parts, month_of, next_part, previous_part
 from feedserver.cache import open_cache
-from feedserver.channels import SiteFacts
+from feedserver.channels import SiteFacts, make_feed
+from feedserver.errors import IndexMovedError
 from feedserver.index.catalogue import CatalogueReader
-from feedserver.index.reader import FacetState
+from feedserver.index.memory import Memory
+from feedserver.index.reader import FacetState, Selected
 from feedserver.model import Format, Kind, ListingKey, Value
 from feedserver.publisher import Document, FeedLimits, Publisher
+from feedserver.render import MEDIA_TYPES, render
 from feedserver.representation import CODINGS, Representation, digest
 from feedserver.web import directory, pages, status
 from feedserver.web.addresses import GROUPS, parse
@@ -90,6 +94,7 @@ class ExportSite:
             Path(plan.state_dir), site, plan.limits, open_cache("null://", Path(plan.state_dir), 1)
         )
         self._catalogue = CatalogueReader(Path(plan.state_dir))
+        self._memory = Memory(Path(plan.state_dir))
         self._chrome = SiteChrome(
             title=site.title, description=site.description, language=site.language, base_url=site.base_url
         )
@@ -102,6 +107,7 @@ class ExportSite:
 
     def close(self) -> None:
         """Give the connections back."""
+        self._memory.close()
         self._catalogue.close()
         self._publisher.reader.close()
 
@@ -137,7 +143,8 @@ class ExportSite:
             sources: of documents that are there already; those are not made, their sources are returned.
 
         Raises:
-            UnknownAddressError: if the listing, or an archive document of it, is gone meanwhile.
+            UnknownAddressError: if the listing is gone meanwhile.
+            IndexMovedError: if it changed meanwhile; try again.
         """
         if unit.key is None:
             yield from self._shared[unit.name]()
@@ -198,6 +205,7 @@ class ExportSite:
         members, open_month = self._catalogue.members(state), self._catalogue.open_month()
         of_month = [month_of(member.published) for member in members]
         months = Counter(of_month)
+        history = Selected(state=state, entries=(), months=dict(months), open_month=open_month)
         about = [self._base, state.title, state.taxonomy]
         begin = 0
         for month in sorted(months):
@@ -206,15 +214,28 @@ class ExportSite:
                 end = min(begin + part.offset + PART_ENTRIES, begin + months[month])
                 digests = [member.digest for member in members[begin + part.offset : end]]
                 neighbours = [previous_part(part, months, open_month), next_part(part, months, open_month)]
-                for fmt in self._plan.scope.formats:
-                    document = Document(state.key, fmt, part)
-                    source = _digest([document.address, *about, neighbours, digests])
-                    if source in sources:
-                        yield source
-                    else:
-                        made = self._publisher.feed_document(document)
-                        yield Made(_file(document.address), made, source)
+                source = _digest([state.key.address, *about, part, neighbours, digests])
+                needed = {fmt: f"{source}.{fmt.value}" for fmt in self._plan.scope.formats}
+                yield from (one for one in needed.values() if one in sources)
+                missing = {fmt: one for fmt, one in needed.items() if one not in sources}
+                if missing:
+                    yield from self._part(history, part, digests, missing)
             begin += months[month]
+
+    def _part(
+        self, history: Selected, part: Part, digests: list[bytes], missing: Mapping[Format, str]
+    ) -> Iterator[Made]:
+        """An archive document in some formats: what the publisher would make, but selected once."""
+        entries = self._catalogue.part(history.state, part)
+        if [one.digest for one in entries] != [one.hex() for one in digests]:
+            raise IndexMovedError(f"{history.state.key.address} changed while it was read")
+        feed = make_feed(msgspec.structs.replace(history, entries=entries), self._plan.site, part)
+        for fmt, source in missing.items():
+            document = Document(history.state.key, fmt, part)
+            body = render(feed, fmt)
+            etag, now = digest(body), datetime.now(UTC)
+            moment = self._memory.last_modified(document.address, etag, history.state.changed, now)
+            yield Made(_file(document.address), Representation(body, MEDIA_TYPES[fmt], etag, moment), source)
 
     def _directory(self) -> Iterator[Made]:
         publisher, chrome = self._publisher, self._chrome

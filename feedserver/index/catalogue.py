@@ -6,12 +6,41 @@ so no request may ask them. It writes nothing.
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import NamedTuple
 
-from sqlalchemy import select
+import msgspec
+from sqlalchemy import bindparam, select
 
+from feedserver.archives import PART_ENTRIES, Part, month_bounds
 from feedserver.index import schema
-from feedserver.index.reader import FacetState, IndexReader
+from feedserver.index.reader import FacetState, IndexReader, SelectedEntry
+from feedserver.model import Article
+
+_member, _entry, _candidate = schema.membership, schema.entry, schema.candidate
+
+# Made once: to put a statement together takes SQLAlchemy longer than SQLite needs for it (measured).
+_MEMBERS = (
+    select(_member.c.published, _entry.c.digest)
+    .join(_entry, _entry.c.article_id == _member.c.article_id)
+    .where(_member.c.facet_id == bindparam("facet"))
+    .order_by(_member.c.published, _member.c.article_id)
+)
+_PART = (
+    select(_candidate.c.payload, _entry.c.updated, _entry.c.digest)
+    .select_from(_member)
+    .join(_entry, _entry.c.article_id == _member.c.article_id)
+    .join(_candidate, _candidate.c.file_id == _entry.c.file_id)
+    .where(
+        _member.c.facet_id == bindparam("facet"),
+        _member.c.published >= bindparam("first"),
+        _member.c.published < bindparam("after"),
+    )
+    .order_by(_member.c.published, _member.c.article_id)
+    .offset(bindparam("offset"))
+    .limit(PART_ENTRIES)
+)
+_ARTICLE = msgspec.json.Decoder(Article)
 
 
 class Member(NamedTuple):
@@ -32,12 +61,21 @@ class CatalogueReader(IndexReader):
 
     def members(self, state: FacetState) -> list[Member]:
         """All entries of a listing, in the order of archive documents: oldest first."""
-        member, entry = schema.membership, schema.entry
-        query = (
-            select(member.c.published, entry.c.digest)
-            .join(entry, entry.c.article_id == member.c.article_id)
-            .where(member.c.facet_id == state.id)
-            .order_by(member.c.published, member.c.article_id)
-        )
         with self._snapshot() as connection:
-            return [Member(row.published, row.digest) for row in connection.execute(query)]
+            rows = connection.execute(_MEMBERS, {"facet": state.id})
+            return [Member(row.published, row.digest) for row in rows]
+
+    def part(self, state: FacetState, part: Part) -> tuple[SelectedEntry, ...]:
+        """The entries of one archive document, oldest first."""
+        first, after = month_bounds(part.month)
+        bounds = {"facet": state.id, "first": first, "after": after, "offset": part.offset}
+        with self._snapshot() as connection:
+            rows = connection.execute(_PART, bounds).all()
+        return tuple(
+            SelectedEntry(
+                article=_ARTICLE.decode(row.payload),
+                updated=datetime.fromtimestamp(row.updated, UTC),
+                digest=row.digest.hex(),
+            )
+            for row in rows
+        )
