@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import os
 import re
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -474,6 +476,15 @@ def test_a_file_of_others_that_is_in_the_way_is_named(
     (tmp_path / "out/topics/wasps.rss").unlink()
     export(settings, tmp_path / "out")
     assert (tmp_path / "out/topics/wasps.rss").exists()
+
+
+def test_an_export_of_another_version_is_refused(settings: Settings, tmp_path: Path) -> None:
+    export(settings, tmp_path / "out")
+    with contextlib.closing(sqlite3.connect(tmp_path / "out" / OWN / "state.sqlite")) as database:
+        database.execute("PRAGMA user_version = 99")
+
+    with pytest.raises(ExportError, match="another version of feedserver"):
+        export(settings, tmp_path / "out")
 
 
 def test_two_exports_to_one_folder_at_a_time_are_refused(settings: Settings, tmp_path: Path) -> None:

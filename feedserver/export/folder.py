@@ -97,9 +97,13 @@ class Folder:
             os.close(self._lock)
             raise ExportError(path, "another export is writing to it") from None
         self._database = sqlite3.connect(own / "state.sqlite")
-        self._open_database()
         self.strays: frozenset[str] = frozenset()
-        self._recover()
+        try:
+            self._open_database()
+            self._recover()
+        except BaseException:
+            self.__exit__()
+            raise
 
     def __enter__(self) -> Folder:
         return self
