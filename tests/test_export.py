@@ -435,6 +435,35 @@ def test_a_listing_that_changes_while_it_is_read_is_whole_after_the_next_export(
     assert files(tmp_path / "out") == files(tmp_path / "fresh")
 
 
+def test_a_rebuild_while_a_listing_is_read_mixes_no_listings(
+    settings: Settings, articles: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    members = CatalogueReader.members
+    is_changed: list[bool] = []
+
+    def changing(reader: CatalogueReader, *arguments: Any) -> Any:
+        if not is_changed:
+            is_changed.append(True)
+            # Other files come first now, so that the same numbers stand for other listings.
+            write_story(
+                articles, "_early/first", title="Early", topics=["Zebras"], provider=("Zoo", "zoo.example")
+            )
+            (settings.state.dir / "current").unlink()
+            index(settings)
+        return members(reader, *arguments)
+
+    monkeypatch.setattr(CatalogueReader, "members", changing)
+    export(settings, tmp_path / "out")
+    assert not any(
+        b"Early" in content for name, content in files(tmp_path / "out").items() if "c-plus" in name
+    )
+
+    export(settings, tmp_path / "out")
+
+    export(settings, tmp_path / "fresh")
+    assert files(tmp_path / "out") == files(tmp_path / "fresh")
+
+
 # --- Whose files ----------------------------------------------------------------------------------
 
 

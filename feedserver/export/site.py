@@ -144,7 +144,7 @@ class ExportSite:
 
         Raises:
             UnknownAddressError: if the listing is gone meanwhile.
-            IndexMovedError: if it changed meanwhile; try again.
+            IndexMovedError: if it changed meanwhile, between two questions.
         """
         if unit.key is None:
             yield from self._shared[unit.name]()
@@ -203,6 +203,8 @@ class ExportSite:
         """The archive documents, each under a source: what is in its bytes follows from its entries, its
         neighbours and what the listing says of itself."""
         members, open_month = self._catalogue.members(state), self._catalogue.open_month()
+        if self._catalogue.facet(state.key) != state:  # in another build its id is that of another listing
+            raise IndexMovedError(f"{state.key.address} changed while it was read")
         of_month = [month_of(member.published) for member in members]
         months = Counter(of_month)
         history = Selected(state=state, entries=(), months=dict(months), open_month=open_month)
