@@ -35,6 +35,9 @@ MOST_PROCESSES = 8
 # What a unit costs beside its entries, counted in entries.
 _UNIT_WEIGHT = 10
 
+# Of a listing that was exported before hardly more than the feed itself is made again.
+_AGAIN_WEIGHT = 100
+
 
 class Progress(Value, frozen=True):
     """How far an export is: units that are made, and how many have to be."""
@@ -120,8 +123,10 @@ def _bring_up_to_date(
 
 def _make(target: Folder, due: Sequence[Unit], start: Start) -> Iterator[list[Done]]:
     processes = min(cores(), MOST_PROCESSES)
+    known = target.signatures()
     jobs = ([Job(unit, target.written(unit.name)) for unit in piece] for piece in _pieces(due))
-    if processes > 1 and sum(unit.weight + _UNIT_WEIGHT for unit in due) >= LEAST_FOR_POOL:
+    weights = (min(one.weight, _AGAIN_WEIGHT) if one.key and one.name in known else one.weight for one in due)
+    if processes > 1 and sum(weights) + _UNIT_WEIGHT * len(due) >= LEAST_FOR_POOL:
         yield from _make_in_pool(jobs, start, processes)
         return
     maker = _Maker(start)

@@ -67,7 +67,7 @@ class ExportPlan(Value, frozen=True):
 
 
 class Unit(Value, frozen=True):
-    """One unit: a listing, or what `key` is None for. `weight` says about how many entries it has."""
+    """One unit: a listing, or what `key` is None for. `weight` is about how many entries go into it."""
 
     name: str
     signature: str
@@ -122,12 +122,13 @@ class ExportSite:
             IndexNotReadyError: before the first index is complete.
         """
         open_month, states = self._catalogue.open_month(), self._catalogue.states()
+        shown = self._plan.limits.entries
         listings = [
             Unit(
                 name=state.key.address,
                 signature=self._signature(state, open_month),
                 key=state.key,
-                weight=state.count,
+                weight=state.count if self._plan.scope.archives else min(state.count, shown),
             )
             for state in states
             if self._is_exported(state)
