@@ -50,7 +50,7 @@ def configured(folder: Path, *, ports: tuple[int, int], backend: int, exported: 
     text = f"{before}listen 127.0.0.1:{ports[0]};{between}listen 127.0.0.1:{ports[1]};{after}"
     edits = {
         "127.0.0.1:8000": f"127.0.0.1:{backend}",
-        "/var/cache/nginx/feedserver": str(folder / "cache"),
+        "/var/cache/nginx-feedserver": str(folder / "cache"),
         "/srv/www/feeds;": f"{exported};",
         "# brotli_static on;": "brotli_static on;" if BROTLI.exists() else "#",
     }
