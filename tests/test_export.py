@@ -223,7 +223,7 @@ def test_a_domain_whose_name_is_that_of_another_file_is_left_out(tmp_path: Path)
 
     names = set(files(tmp_path / "out"))
     assert {"providers/index.html", "providers/gazette.rss", "providers/good.example/index.html"} <= names
-    assert {"providers/gazette.rss.gz", "providers/gazette.rss.br"} <= names | {"providers/gazette.rss.br"}
+    assert "providers/gazette.rss.gz" in names  # the feed in gzip, no folder
 
 
 @pytest.mark.parametrize(
