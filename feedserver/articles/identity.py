@@ -11,6 +11,7 @@ import unicodedata
 from pathlib import PurePosixPath
 from urllib.parse import quote
 
+_UNRESERVED = re.compile("[A-Za-z0-9._~/-]*")  # RFC 3986 section 2.3, and what separates folders
 # RFC 3987 section 2.2: a scheme, and no blank or control character anywhere.
 _ABSOLUTE_IRI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[^\s\x00-\x20\x7f-\x9f]+")
 
@@ -60,4 +61,6 @@ def percent_encoded(path: str) -> str:
 
     A file name that is not UTF-8 reaches Python with lone surrogates in it; they are encoded too.
     """
+    if _UNRESERVED.fullmatch(path):
+        return path  # nearly every path, in a tenth of the time
     return quote(unicodedata.normalize("NFC", path).encode("utf-8", "surrogatepass"), safe="/")

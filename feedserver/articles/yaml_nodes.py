@@ -96,25 +96,28 @@ class _Reader:
 
     def _items(self, depth: int) -> tuple[Node, ...]:
         items: list[Node] = []
-        while not isinstance(event := self._next(), SequenceEndEvent):
+        while type(event := self._next()) is not SequenceEndEvent:
             items.append(self._node(event, depth + 1))
         return tuple(items)
 
     def _entries(self, depth: int) -> tuple[Entry, ...]:
         entries = [] if depth else self.top_level
         lines: dict[str, int] = {}
-        while not isinstance(event := self._next(), MappingEndEvent):
-            key = self._node(event, depth + 1)
-            value = self._node(self._next(), depth + 1)
-            if not isinstance(key, Scalar):
+        following, node = self._next, self._node
+        while type(event := following()) is not MappingEndEvent:
+            key = node(event, depth + 1)
+            value = node(following(), depth + 1)
+            if type(key) is not Scalar:
                 self._refuse("yaml-key", "a key must be a single value", event)
                 continue
-            if key.text == "<<" and key.plain:
+            text, line = key.text, key.line
+            if text == "<<" and key.plain:
                 self._refuse("yaml-merge", "YAML merge keys are not supported", event)
-            entries.append(Entry(key.text, value, key.line, key.column))
-            if key.text in lines:
-                self._notes.duplicate(key.text, lines[key.text], key.line, key.column)
-            lines.setdefault(key.text, key.line)
+            entries.append(Entry(text, value, line, key.column))
+            if text in lines:
+                self._notes.duplicate(text, lines[text], line, key.column)
+            else:
+                lines[text] = line
         return tuple(entries)
 
     def _refuse(self, code: str, message: str, event: Any) -> None:

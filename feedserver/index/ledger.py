@@ -82,10 +82,10 @@ class Ledger:
             before, after = _without(before, after), _without(after, before)
         if old is not None:
             self._count(old, before, -1)
-            self.left.extend((name, old) for name in before)
+            self.left += [(name, old) for name in before]
         if new is not None:
             self._count(new, after, 1)
-            self.joined.extend((name, new) for name in after)
+            self.joined += [(name, new) for name in after]
 
     def _count(self, entry: LiveEntry, listings: Mapping[ListingName, str], sign: int) -> None:
         amount = sign * int.from_bytes(entry.digest, "big")

@@ -69,7 +69,7 @@ def load(connection: Connection, memory: Memory, sequence: int, now: int) -> int
             entries = _entries(connection, memory, claimed, now)
             for entry in entries:
                 ledger.move(None, entry)
-            unseen = ledger.sums.keys() - ids.keys()
+            unseen = {name for name, _ in ledger.joined} - ids.keys()
             found = facet_ids(connection, unseen)
             new |= unseen - found.keys()
             create_facets(connection, dict.fromkeys(unseen - found.keys(), ("", now)), sequence)

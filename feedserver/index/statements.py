@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import BindParameter, ColumnElement, Connection, Delete, Dialect, Insert, Select, bindparam
+from sqlalchemy import ColumnElement, Connection, Delete, Dialect, Insert, Select, bindparam
 
 from feedserver.index.builds import in_pieces
 
@@ -93,7 +93,7 @@ def _query_sql(query: Select[Any], dialect: Dialect) -> str:
 def _keyed_sql(
     statement: Select[Any] | Delete, column: ColumnElement[Any], length: int, dialect: Dialect
 ) -> str:
-    keys: list[BindParameter[Any]] = [bindparam(f"key{number}") for number in range(length)]
-    # Each written out: what SQLAlchemy makes of a list is only filled in when it is executed.
-    either = column.in_(keys)
-    return str(statement.where(either).compile(dialect=dialect))
+    # Compiled for one key and made longer: compiling it for a thousand takes 30 ms.
+    sql = str(statement.where(column.in_([bindparam("key")])).compile(dialect=dialect))
+    before, after = sql.split(" IN (?)")
+    return f"{before} IN ({', '.join('?' * length)}){after}"
