@@ -13,7 +13,7 @@ from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
 from datetime import UTC, datetime
 from itertools import chain, islice
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import NamedTuple
 
 import msgspec
@@ -71,7 +71,7 @@ def read_wanted(
         verdict = Verdict.BROKEN if broken else Verdict.NOT_ARTICLE
         content = FileContent(verdict=verdict, findings=(found.finding,))
         return FileReading(stamp=found.stamp, content=content, is_found=True)
-    result = read_bytes(Path(root.path), wanted.path, max_file_size)
+    result = read_bytes(root.path, wanted.path, max_file_size)
     if result is None:
         return None
     if isinstance(result, Unreadable):

@@ -227,7 +227,7 @@ class Unreadable(NamedTuple):
     stamp: Stamp
 
 
-def read_bytes(root: Path, path: str, max_file_size: int) -> tuple[bytes, Stamp] | Unreadable | None:
+def read_bytes(root: str | Path, path: str, max_file_size: int) -> tuple[bytes, Stamp] | Unreadable | None:
     """The bytes of a file and the stamp that they belong to.
 
     The stamp is taken from the open file before and after reading; a file that changes meanwhile, or
@@ -249,7 +249,9 @@ def read_bytes(root: Path, path: str, max_file_size: int) -> tuple[bytes, Stamp]
     return Unreadable(_error("unsettled", "kept changing while it was being read"), NO_STAMP)
 
 
-def _read_once(absolute: str, root: Path, max_file_size: int) -> tuple[bytes, Stamp] | Unreadable | None:
+def _read_once(
+    absolute: str, root: str | Path, max_file_size: int
+) -> tuple[bytes, Stamp] | Unreadable | None:
     """One reading of a file; None if it changed meanwhile."""
     # Without O_NONBLOCK the opening of a FIFO would wait for a writer, maybe for ever.
     handle = os.open(absolute, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)

@@ -76,10 +76,13 @@ class Fields:
         self.entries = mapping.entries
         self.rules = rules
         self.notes = notes
-        first: dict[str, Entry] = {}
-        for entry in mapping.entries:
-            first.setdefault(entry.key, entry)
-        self._filled = {key: entry for key, entry in first.items() if not entry.value.is_empty}
+        # The first occurrence of each key that holds something there; from the last one to the first.
+        self._filled: dict[str, Entry] = {}
+        for entry in reversed(mapping.entries):
+            if entry.value.is_empty:
+                self._filled.pop(entry.key, None)
+            else:
+                self._filled[entry.key] = entry
         # Which keys may hold a field; what is not in the table is held by the key of its name.
         self._names = _names_for(rules) if is_article else {}
 

@@ -33,7 +33,9 @@ def without_controls(text: str) -> str:
 
 def one_line(text: str) -> str:
     """The text of a title or name: one line, white space collapsed."""
-    return " ".join(_plain(text).split())
+    if "&" in text or not (text.isascii() and text.isprintable()):
+        text = _plain(text)
+    return " ".join(text.split())
 
 
 def several_lines(text: str) -> str:

@@ -58,8 +58,10 @@ def load(connection: Connection, memory: Memory, sequence: int, now: int) -> int
     ids: dict[ListingName, int] = {}
     new: set[ListingName] = set()
     loaded, last = 0, ""
+    first, *others = schema.LATE_INDEXES
     with transaction(connection, write=True):
         _LOADED.create(connection)
+        first.create(connection)
     while True:
         with transaction(connection, write=True):
             claimed = claimed_ids(connection, after=last)
@@ -84,6 +86,8 @@ def load(connection: Connection, memory: Memory, sequence: int, now: int) -> int
         in_order = select(_LOADED).order_by(*_LOADED.c[MEMBERSHIP_COLUMNS[:3]])
         connection.execute(insert(schema.membership).from_select(MEMBERSHIP_COLUMNS, in_order))
         _LOADED.drop(connection)
+        for late in others:
+            late.create(connection)
         memory.remember_listings(write_sums(connection, ledger.sums, new, sequence=sequence, now=now))
     return loaded
 

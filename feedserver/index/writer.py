@@ -78,6 +78,8 @@ class IndexWriter:
         self._memory.remember_listings({key: row for key, row in declared.items() if known.get(key) != row})
         with transaction(self._connection, write=True):
             schema.index.create_all(self._connection)
+            for late in schema.LATE_INDEXES:
+                late.drop(self._connection)
             facts = {**facts, "open_month": str(month_of(now))}
             self._remember({**facts, schema.SEQUENCE: str(self._memory.last_sequence())})
             listings = {name_of(key): row for key, row in (known | declared).items()}
