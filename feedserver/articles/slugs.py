@@ -36,7 +36,7 @@ _OUTSIDE_LATIN = re.compile(
 _LABEL = re.compile("[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=32_768)
 def slugify(name: str) -> str:
     """The slug of a name: matches `[a-z0-9]+(-[a-z0-9]+)*` and has at most 80 characters.
 
@@ -71,7 +71,7 @@ def _digits(plain: str) -> str:
     return hashlib.blake2b(folded.encode("utf-8", "surrogatepass"), digest_size=_DIGITS // 2).hexdigest()
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=32_768)
 def domain_slug(domain: str) -> str:
     """The domain in lower case and ASCII, without a final dot; '' if it is not one with a dot in it.
 
