@@ -38,6 +38,14 @@ class _Folder(NamedTuple):
     inode: int
 
 
+def _is_utf8(path: str) -> bool:
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 class _StoppedError(Exception):
     """The work was ended in the middle; what is missing is found by the next scan."""
 
@@ -132,6 +140,8 @@ class Follower:
         folders = {os.path.dirname(path) for path in paths}  # noqa: PTH120  as in the scanner
         real = {folder: os.path.realpath(folder) for folder in folders}
         paths = {f"{real[folder]}/{name}" for folder, name in map(os.path.split, paths)}
+        # A link may lead into a folder whose name is not UTF-8; scans tell of that.
+        paths = {path for path in paths if _is_utf8(path)}
         for position, root in enumerate(self._plan.roots):
             start = os.path.realpath(root.path) + os.sep
             below = [path.removeprefix(start) for path in paths if path.startswith(start)]

@@ -13,7 +13,7 @@ import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
-from itertools import chain
+from itertools import chain, groupby, islice
 from pathlib import Path, PurePosixPath
 
 import msgspec
@@ -167,10 +167,8 @@ class Indexer:
         changed = self._keeper.writer.advance(self._now()) if self._keeper.is_serving() else 0
         todo: list[Wanted] = []
         missing: list[FileKey] = []
-        away = 0
         for position in range(len(self._plan.roots)):
-            scan, found, absent = self._walk(position, breath)
-            away += absent is not None
+            scan, found = self._walk(position, breath)
             for one in compare(scan, found, self._keeper.writer.stamps(position)):
                 if isinstance(one, Found):
                     todo.append(Wanted.of(position, one))
@@ -179,12 +177,7 @@ class Indexer:
                 breath.take()
         changed += self._read_and_apply(todo, missing, breath)
         breath.tell()
-        if away and self._keeper.would_replace():
-            log.warning(
-                "%d folders are away: the index built before goes on serving until they are there", away
-            )
-        else:
-            changed += self._keeper.publish(self._now())
+        changed += self._keeper.publish(self._now())
         finished = self._clock()
         claims.stake(self._keeper.memory, self._plan.claim)
         self._keeper.writer.note(
@@ -203,22 +196,29 @@ class Indexer:
             seconds=finished - started,
         )
 
-    def _walk(self, position: int, breath: _Breath) -> tuple[Scan, Iterator[Found], Absence | None]:
+    def _walk(self, position: int, breath: _Breath) -> tuple[Scan, Iterator[Found]]:
         """A scan of a root and what it finds: nothing, but nothing gone either, of a root that is away."""
         scan = self._scan(position)
         absent = self._absence(position)
         if absent is None:
-            return scan, breath.counted(scan.walk()), None
+            return scan, breath.counted(scan.walk())
         scan.odd.append(absent.found)
-        if absent.is_final:
-            return scan, iter(()), None
-        scan.unlisted.append("")
-        return scan, iter(()), absent
+        if not absent.is_final:
+            scan.unlisted.append("")
+            self._inherit(position)
+        return scan, iter(())
 
-    def _is_missing(self, key: FileKey) -> bool:
-        """Whether there is nothing at a path still: what a scan did not find may have been made behind it."""
-        scan = self._scan(key.root)
-        return not scan.is_below(key.path) or scan.look(key.path) is None
+    def _inherit(self, position: int) -> None:
+        """Let a new build have what is published from a root that is away."""
+        if self._keeper.is_serving() or next(self._keeper.writer.stamps(position), None) is not None:
+            return
+        for files in self._keeper.inherited(self._plan.roots[position].path):
+            changes = [
+                self._change(FileKey(root=position, path=path), stamp, content)
+                for path, stamp, content in files
+                if path
+            ]
+            self._keeper.apply(changes, self._now())
 
     def look_at(self, root: int, paths: Iterable[str]) -> int:
         """Bring the index up to date with some paths of a root, which may be files, folders or gone.
@@ -263,6 +263,8 @@ class Indexer:
 
     def publish_due(self) -> int:
         """Publish what time alone has changed. Returns the number of articles that changed."""
+        if not self._keeper.is_serving():
+            return 0  # a new build is published as a whole
         due = self._keeper.writer.next_due()
         return 0 if due > self._now() else self._keeper.writer.advance(self._now())
 
@@ -308,7 +310,7 @@ class Indexer:
         changed = 0
         breath.total = len(todo)
         for batch in self._batches(todo, missing, breath):
-            changed += self._apply(batch, breath)
+            changed += self._apply(batch)
             if len(todo) > BATCH_FILES:
                 self._keeper.writer.note({"pending": str(len(todo) - breath.done)})
             breath.take()
@@ -334,18 +336,29 @@ class Indexer:
     def _read(self, todo: Sequence[Wanted], breath: _Breath) -> Iterator[FileChange | None]:
         for wanted, result in read_all(self._plan, todo, len(todo)):
             breath.done += 1
-            yield self._judge(wanted, result)
+            key = FileKey(root=wanted.root, path=wanted.path)
+            yield None if breath.is_overtaken(key) else self._judge(key, result)
 
     def _lost(self, missing: Iterable[FileKey], breath: _Breath) -> Iterator[FileChange]:
-        for key in missing:
-            if self._is_missing(key):
-                breath.gone += 1
-                yield self._gone(key.root, key.path)
+        """What is gone still: what a scan did not find may have been made since, or its root be away now."""
+        for root, keys in groupby(missing, key=lambda key: key.root):
+            while piece := list(islice(keys, BATCH_FILES)):
+                piece = [key for key in piece if not breath.is_overtaken(key)]
+                absent = self._absence(root)
+                if absent is None:
+                    piece = [key for key in piece if self._is_missing(key)]
+                    absent = self._absence(root)  # once more: no look was later
+                if absent is None or absent.is_final:
+                    breath.gone += len(piece)
+                    yield from (self._gone(key) for key in piece)
 
-    def _apply(self, changes: Sequence[FileChange], breath: _Breath) -> int:
-        current = [one for one in changes if not breath.is_overtaken(one.key)]
-        changed = self._keeper.apply(current, self._now())
-        stamps = [one.stamp for one in current if one.stamp is not None]
+    def _is_missing(self, key: FileKey) -> bool:
+        scan = self._scan(key.root)
+        return not scan.is_below(key.path) or scan.look(key.path) is None
+
+    def _apply(self, changes: Sequence[FileChange]) -> int:
+        changed = self._keeper.apply(changes, self._now())
+        stamps = [one.stamp for one in changes if one.stamp is not None]
         if changed and stamps:
             # A file that was copied with its mtime is here since its ctime.
             arrived = min(max(stamp.mtime_ns, stamp.ctime_ns) for stamp in stamps) / 1e9
@@ -355,11 +368,10 @@ class Indexer:
 
     # --- files ----------------------------------------------------------------------------------
 
-    def _judge(self, wanted: Wanted, result: FileReading | None) -> FileChange | None:
+    def _judge(self, key: FileKey, result: FileReading | None) -> FileChange | None:
         """What a reading changes; None if that shall be decided later."""
-        key = FileKey(root=wanted.root, path=wanted.path)
         if result is None:
-            return self._gone(key.root, key.path)
+            return self._gone(key)
         if result.is_found:
             return self._change(key, result.stamp, result.content)
         return self._settled(key, result.stamp, result.content)
@@ -384,8 +396,7 @@ class Indexer:
     def _change(self, key: FileKey, stamp: Stamp, content: FileContent) -> FileChange:
         return FileChange(key=key, order_path=self._order_path(key), stamp=stamp, content=content)
 
-    def _gone(self, root: int, path: str) -> FileChange:
-        key = FileKey(root=root, path=path)
+    def _gone(self, key: FileKey) -> FileChange:
         self._recheck.pop(key, None)
         return FileChange(key=key, order_path=self._order_path(key))
 

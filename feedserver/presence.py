@@ -22,26 +22,29 @@ _SEEN = "seen_roots"
 
 
 class Absence(NamedTuple):
-    """A root that is away, since when (seconds since the epoch), and whether that is too long."""
+    """A root that is away, since when (seconds since the epoch), and whether that is too long.
+
+    `was_there` says whether it was ever seen; of one that was not, nothing is published.
+    """
 
     since: int
     reason: str
     is_final: bool
     drop_after: float
+    was_there: bool
 
     @property
     def found(self) -> Found:
         """The absence as a scan finds it: at the path of the root itself."""
-        if self.is_final:
-            kept = "its articles were dropped"
-        else:
+        message = self.reason
+        if self.was_there and self.is_final:
+            message += "; its articles were dropped (scan.drop_missing_after)"
+        elif self.was_there:
             until = datetime.fromtimestamp(self.since + self.drop_after, UTC)
-            kept = f"its articles stay published until {until:%Y-%m-%d %H:%M:%S} UTC"
-        finding = Finding(
-            severity=Severity.ERROR,
-            code="folder-away",
-            message=f"{self.reason}; {kept} (scan.drop_missing_after)",
-        )
+            message += (
+                f"; its articles stay published until {until:%Y-%m-%d %H:%M:%S} UTC (scan.drop_missing_after)"
+            )
+        finding = Finding(severity=Severity.ERROR, code="folder-away", message=message)
         # A stamp that changes when there is something else to say.
         stamp = Stamp(mtime_ns=self.since * 1_000_000_000, ctime_ns=0, size=int(self.is_final), inode=0)
         return Found("", stamp, finding)
@@ -69,7 +72,7 @@ def absence(memory: Memory, root: str, now: int, drop_after: float) -> Absence |
         memory.remember_fact(_SEEN, seen | {root: fresh})
     if reason is None or since is None:
         return None
-    return Absence(since, reason, now - since >= drop_after, drop_after)
+    return Absence(since, reason, now - since >= drop_after, drop_after, fresh["folder"] is not None)
 
 
 def _look(root: str, known: str | None) -> tuple[str | None, str | None]:
@@ -77,7 +80,8 @@ def _look(root: str, known: str | None) -> tuple[str | None, str | None]:
     try:
         with os.scandir(root) as entries:
             is_empty = next(entries, None) is None
-        status = os.stat(root)  # noqa: PTH116  beside scandir, which pathlib has not
+        # With the dot: a folder may be listed and not entered.
+        status = os.stat(f"{root}/.")  # noqa: PTH116  beside scandir, which pathlib has not
     except OSError as error:
         return None, f"cannot be listed: {error.strerror}"
     folder = f"{status.st_dev}:{status.st_ino}"

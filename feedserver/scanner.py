@@ -110,8 +110,8 @@ class Scan:
                     continue  # what cannot be listed is told when it is entered
                 if found.path == path:
                     yield found
-                else:
-                    self.odd.append(found)
+                elif not os.path.lexists(self._absolute(found.path)):
+                    self.odd.append(found)  # unless there is a file with just the name that it is shown by
             else:
                 pending.pop()
 

@@ -1020,23 +1020,110 @@ def test_how_long_a_folder_is_away_outlives_the_process_and_the_index(tmp_path: 
     site.indexer.close()
 
 
-def test_an_index_for_other_settings_does_not_take_over_while_a_folder_is_away(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
+def test_an_index_for_other_settings_takes_over_what_was_published_from_a_folder_that_is_away(
+    tmp_path: Path,
 ) -> None:
-    clock = Clock(LATER)
-    site = Site(tmp_path, clock, drop_missing_after=1000.0)
-    some_articles(site)
+    clock, one, other = Clock(LATER), tmp_path / "one", tmp_path / "other"
+    write_article(one, "_news/bees.md", mtime=START, topics=["AI"], heat=9)
+    write_file(one, "topics/ai.md", "---\ntaxonomy: topic\nname: AI\nexcerpt: Machines\n---\n")
+    write_article(other, "_news/wasps.md", title="Wasps", mtime=START)
+    plan = a_plan(tmp_path / "state", one, other, drop_missing_after=1000.0)
+    with closing(Indexer(plan, clock)) as before:
+        before.refresh()
+    known = contents(tmp_path / "state")
+    mounted = unmount(one)
+    write_article(other, "_news/wasps.md", title="Wasps", mtime=START, published=False)
+    hot = Selection(name="hot", title="Hot", min_heat=5)
+    plan = msgspec.structs.replace(plan, fingerprint="other", selections=(hot,))
+    with closing(Indexer(plan, clock)) as after:
+        after.refresh()
+        assert after.is_serving()
+        found = contents(tmp_path / "state")
+        assert set(found.entries) == {BEES}  # what was retracted elsewhere is gone
+        assert found.entries[BEES][:4] == known.entries[BEES][:4]
+        assert found.facets["feeds/hot"][1] == 1
+        assert found.facets["topics/ai"][5] is not None
+        mount(mounted, one)
+        assert after.refresh().articles_changed == 0
+        assert contents(tmp_path / "state").entries == found.entries
+
+
+def test_a_new_folder_that_is_not_there_yet_holds_nothing_up(tmp_path: Path) -> None:
+    clock, one = Clock(LATER), tmp_path / "one"
+    write_article(one, "_news/bees.md", mtime=START)
+    with closing(Indexer(a_plan(tmp_path / "state", one), clock)) as before:
+        before.refresh()
+    plan = a_plan(tmp_path / "state", one, tmp_path / "two", fingerprint="other")
+    write_article(one, "_news/bees.md", title="New", mtime=START + 5)
+    with closing(Indexer(plan, clock)) as after:
+        after.refresh()
+        assert after.is_serving()
+    found = contents(tmp_path / "state")
+    assert found.entries[BEES][3] == START + 5
+    assert "stay published" not in str(found.findings[1, ""])
+
+
+def test_a_folder_that_is_unmounted_in_the_middle_of_a_scan_loses_nothing(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(5):
+        write_article(site.folder, f"{number}/a.md", mtime=START)
     site.indexer.refresh()
     before = site.contents
-    mounted = unmount(site.folder)
-    site.plan = msgspec.structs.replace(site.plan, fingerprint="other")
-    site.restart()
-    assert site.contents == before
-    assert "the index built before goes on serving" in caplog.text
-    mount(mounted, site.folder)
+    monkeypatch.setattr(indexer, "BREATH_SECONDS", 0.0)
+    mounted: list[Path] = []
+
+    def meanwhile() -> None:
+        if not mounted:
+            mounted.append(unmount(site.folder))
+
+    assert site.indexer.refresh(meanwhile=meanwhile).gone == 0
+    assert site.contents.entries == before.entries
+
+
+def test_what_may_not_be_looked_at_any_more_is_dropped_at_last(open_folder: Path) -> None:
+    clock, site = Clock(LATER), None
+    with unprivileged():
+        try:
+            site = Site(open_folder, clock, drop_missing_after=1000.0)
+            write_article(site.folder, "_news/bees.md", mtime=START)
+            site.indexer.refresh()
+            site.folder.chmod(0o600)
+            site.indexer.refresh()
+            assert site.contents.entries
+            clock.now += 1000
+            site.indexer.refresh()
+            assert site.contents.entries == {}
+        finally:
+            (open_folder / "articles").chmod(0o755)
+            if site is not None:
+                site.indexer.close()
+
+
+def test_what_a_process_left_that_died_while_it_built_an_index_is_removed(site: Site) -> None:
+    some_articles(site)
     site.indexer.refresh()
-    assert site.contents == before
-    assert site.indexer.is_serving()
+    for number in range(3):
+        (site.state_dir / f"index-{number}.sqlite").write_bytes(b"half an index")
+    site.plan = msgspec.structs.replace(site.plan, fingerprint="other")
+    site.indexer.close()
+    site.indexer = Indexer(site.plan, site.clock)
+    assert len(list(site.state_dir.glob("index-*.sqlite"))) == 2  # the one that serves, and a new one
+    site.indexer.refresh()
+
+
+def test_a_new_index_does_not_publish_what_becomes_due_before_it_is_complete(tmp_path: Path) -> None:
+    clock = Clock(START)
+    site = Site(tmp_path, clock)
+    write_article(site.folder, "_news/bees.md", mtime=START, publishedDateTime="2024-06-01T00:00:10Z")
+    site.indexer.refresh()
+    site.plan = msgspec.structs.replace(site.plan, fingerprint="other")
+    site.indexer.close()
+    site.indexer = Indexer(site.plan, clock)
+    clock.now += 60
+    assert site.indexer.publish_due() == 0
+    site.indexer.refresh()
+    assert BEES in site.contents.entries
     site.indexer.close()
 
 
@@ -1086,6 +1173,35 @@ def test_what_is_looked_at_while_a_scan_runs_is_newer_than_what_the_scan_read_be
     assert len(site.contents.entries) == 20
     changes = site.indexer.refresh()
     assert (changes.read, changes.gone) == (0, 0)
+
+
+def test_what_the_scan_read_before_does_not_cancel_the_second_look(
+    fresh: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_article(fresh.folder, "z.md", title="Unchanged")
+    fresh.indexer.refresh()
+    for number in range(20):
+        write_article(fresh.folder, f"{number:02}.md", title="Old")
+        os.utime(fresh.folder / f"{number:02}.md", (START, START))
+    monkeypatch.setattr(readings, "LEAST_FOR_POOL", 1)
+    monkeypatch.setattr(readings, "cores", lambda: 2)
+    monkeypatch.setattr(readings, "PIECE_FILES", 10)
+    monkeypatch.setattr(indexer, "BATCH_FILES", 5)
+    monkeypatch.setattr(indexer, "BREATH_SECONDS", 0.0)
+    torn: list[Path] = []
+
+    def meanwhile() -> None:
+        if not torn and "Old" in fresh.titles():
+            torn.append(fresh.folder / "09.md")
+            torn[0].write_text("")  # the middle of a rewrite, for all that can be known
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(readings, "LEAST_FOR_POOL", 1000)
+                fresh.indexer.look_at(0, ["09.md"])
+
+    fresh.indexer.refresh(meanwhile=meanwhile)
+    assert torn
+    wait_for(lambda: fresh.indexer.look_again() > 0 or fresh.verdict("09.md") == "not-article", 10)
+    assert fresh.verdict("09.md") == "not-article"
 
 
 def test_what_appears_behind_the_walk_of_a_scan_is_not_taken_for_gone(

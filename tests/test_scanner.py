@@ -186,6 +186,14 @@ def test_a_name_that_is_not_utf_8_is_told_in_a_printable_way(root: Path) -> None
     assert all(one.path.encode() for one in found)
 
 
+def test_a_name_that_is_shown_like_that_of_another_file_does_not_touch_it(root: Path) -> None:
+    Path(os.fsdecode(os.fsencode(root) + b"/a\xff.md")).write_text("text")
+    write_file(root, "a\\xff.md", "text")
+    scan = Scan(root, RULES)
+    changed, _ = differences(scan, scan.walk(), {})
+    assert [(one.path, code_of(one)) for one in changed] == [("a\\xff.md", "")]
+
+
 def test_a_root_that_is_missing_is_a_finding_and_deletes_nothing(root: Path) -> None:
     scan = Scan(root / "nowhere", RULES)
     changed, gone = differences(scan, scan.walk(), {"a.md": NO_STAMP, "b/c.md": NO_STAMP})

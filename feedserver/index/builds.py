@@ -66,11 +66,11 @@ def publish_build(state_dir: Path, build: Path) -> None:
     temporary.replace(pointer_path(state_dir))
 
 
-def remove_other_builds(state_dir: Path, keep: Path) -> None:
-    """Delete every build but one; a reader that still has an old one open keeps its open file."""
+def remove_other_builds(state_dir: Path, keep: Path | None) -> None:
+    """Delete every build but one, or all; a reader that still has an old one open keeps its open file."""
     # With the files that SQLite puts beside a database, also where the database itself is gone already.
     for leftover in [*state_dir.glob("index-*.sqlite*"), *state_dir.glob(".current-*")]:
-        if not leftover.name.startswith(keep.name):
+        if keep is None or not leftover.name.startswith(keep.name):
             leftover.unlink(missing_ok=True)
 
 

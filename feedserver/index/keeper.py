@@ -8,7 +8,7 @@ is written into a build is the writer's business; reads no file of articles and 
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine, select
@@ -18,8 +18,9 @@ from feedserver.errors import StateError
 from feedserver.index import builds, schema
 from feedserver.index.builds import transaction
 from feedserver.index.memory import Memory
+from feedserver.index.predecessor import inherited_files
 from feedserver.index.writer import IndexWriter
-from feedserver.model import FileChange, Selection
+from feedserver.model import FileChange, FileContent, Selection, Stamp
 
 log = logging.getLogger(__name__)
 
@@ -68,9 +69,18 @@ class BuildKeeper:
         """Whether the present build is the one that readers see."""
         return builds.serving_build(self._state_dir) == self._build
 
-    def would_replace(self) -> bool:
-        """Whether publishing the present build would end another one that readers see."""
-        return builds.serving_build(self._state_dir) not in (None, self._build)
+    def inherited(self, root: str) -> Iterator[list[tuple[str, Stamp, FileContent]]]:
+        """What the serving build says of the files of a root, if the present one is another, and new.
+
+        Nothing if it cannot be told, which is said.
+        """
+        serving, roots = builds.serving_build(self._state_dir), self.memory.fact("roots") or []
+        if serving in (None, self._build) or serving is None or root not in roots:
+            return
+        try:
+            yield from inherited_files(serving, roots.index(root), self._selections)
+        except DBAPIError as error:
+            log.warning("what was published from %s is lost until it is there again: %s", root, error.orig)
 
     def apply(self, changes: Sequence[FileChange], now: int) -> int:
         """Write what was read of files. Returns how many articles changed; in a new build none does yet."""
@@ -147,6 +157,8 @@ class BuildKeeper:
             self.replace(error, now)
 
     def _begin(self, now: int) -> None:
+        # Also what a process left that died while it made one; the caller holds the lock.
+        builds.remove_other_builds(self._state_dir, builds.serving_build(self._state_dir))
         self._use(builds.new_build(self._state_dir))
         builds.trust_the_system(self._connection)
         try:

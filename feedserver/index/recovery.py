@@ -2,8 +2,10 @@
 
 The memory is written first, so it may hold what was never published; after a power cut it may also lack what
 was. What counts is what readers saw, and that is the index: the memory gets what the index published, as if
-nothing else had been learned. So a death alone changes neither an `updated` nor a version, and loses no last
-good version (promises 2 and 5). Takes time with the number of articles; not needed after an orderly end.
+nothing else had been learned. (But an article that was about to be published for the first time stays known,
+and is dated by its next change, if that comes before it is published.) So a death alone changes neither an
+`updated` nor a version, and loses no last good version (promises 2 and 5). Takes time with the number of
+articles; not needed after an orderly end.
 """
 
 from __future__ import annotations

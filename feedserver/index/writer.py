@@ -83,7 +83,7 @@ class IndexWriter:
             facts = {**facts, "open_month": str(month_of(now))}
             self._remember({**facts, schema.SEQUENCE: str(self._memory.last_sequence())})
             listings = {name_of(key): row for key, row in (known | declared).items()}
-            create_facets(self._connection, listings, self._next_sequence(now))
+            create_facets(self._connection, listings, self._next_sequence(now, is_seen=False))
 
     def recover(self, now: int) -> None:
         """Make the memory agree with what this build published, after a commit that only one of them has."""
@@ -98,17 +98,19 @@ class IndexWriter:
     def _remember(self, facts: Mapping[str, str]) -> None:
         write_rows(self._connection, _UPSERT_FACT, ("key", "value"), list(facts.items()))
 
-    def _next_sequence(self, now: int) -> int:
+    def _next_sequence(self, now: int, *, is_seen: bool = True) -> int:
         """Numbers commits; follows the clock, and goes on growing in another build.
 
-        The memory is told before it is told anything else, so that it never knows more than it says.
+        The memory is told before it is told anything else, so that it never knows more than it says; but not
+        of a commit that nobody will see, to a build that is made beside the serving one.
         """
         stored = self._connection.scalar(
             select(schema.meta.c.value).where(schema.meta.c.key == schema.SEQUENCE)
         )
         sequence = max(int(stored or 0) + 1, now * 1_000_000)
         self._remember({schema.SEQUENCE: str(sequence)})
-        self._memory.remember_fact(schema.SEQUENCE, str(sequence))
+        if is_seen:
+            self._memory.remember_fact(schema.SEQUENCE, str(sequence))
         return sequence
 
     # --- what is known of files -----------------------------------------------------------------
@@ -171,7 +173,7 @@ class IndexWriter:
         read first: it would date the other one anew.
         """
         with transaction(self._connection, write=True):
-            self._store(changes, self._next_sequence(now), now)
+            self._store(changes, self._next_sequence(now, is_seen=False), now)
 
     def publish_staged(self, now: int) -> int:
         """Publish all that was staged. Returns the number of articles that appeared."""
