@@ -120,21 +120,18 @@ class IndexWriter:
 
         Read some at a time: what is written meanwhile behind the place that was reached is seen.
         """
-        if not under:
-            yield from self._stamps_between(root, "", _AFTER_ALL)
-            return
-        yield from self._stamps_between(root, under, f"{under}\0")
         # Everything that begins with "under/" sorts between it and "under0".
-        yield from self._stamps_between(root, f"{under}/", f"{under}0")
-
-    def _stamps_between(self, root: int, first: str, before: str) -> Iterator[tuple[str, Stamp]]:
-        while True:
+        bounds = [(under, f"{under}\0"), (f"{under}/", f"{under}0")] if under else [("", _AFTER_ALL)]
+        while bounds:
             with transaction(self._connection):
-                found = stored_stamps(self._connection, root, first, before, STAMPS_AT_A_TIME)
-            yield from found
-            if len(found) < STAMPS_AT_A_TIME:
-                return
-            first = f"{found[-1][0]}\0"
+                pages = [
+                    (stored_stamps(self._connection, root, first, before, STAMPS_AT_A_TIME), before)
+                    for first, before in bounds
+                ]
+            for page, _ in pages:
+                yield from page
+            full = [(page, before) for page, before in pages if len(page) == STAMPS_AT_A_TIME]
+            bounds = [(f"{page[-1][0]}\0", before) for page, before in full]
 
     def is_in_use(self, key: FileKey) -> bool:
         """Whether a file holds an article that is or will be shown, or describes a listing."""
