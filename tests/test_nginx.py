@@ -379,6 +379,36 @@ def test_what_is_missing_in_an_export_is_told_or_redirected(site: Pair) -> None:
             assert answer[name] == site.server.ask("/none")[name]
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/%5Cevil.example/",  # browsers take a backslash for a slash
+        "/%5Cevil.example/feed",
+        "/%5Cevil.example/a.rss",
+        "/%5Cevil.example%0A/",
+        "/topics/ai%0D%0ASet-Cookie:x/",
+        "/topics/ai%0A/rss",
+        "/topics/ai/%0A",
+        "/topics/ai/atom%0A",
+        "/topics/Power%20Apps/",
+        "/%2F%5Cevil.example/2024-03.1.atom",
+        "/topics/%C3%A9/atom",
+    ],
+)
+def test_an_exported_folder_redirects_to_no_text_of_others(site: Pair, path: str) -> None:
+    navigation = {"Sec_Fetch_Mode": "navigate", "Sec_Fetch_Dest": "document", "Sec_Fetch_Site": "cross-site"}
+    for headers in ({}, navigation):
+        answer = ask_files(site, path, **headers)
+        assert (answer.status, answer["Location"], answer["Set-Cookie"]) == (404, "", "")
+
+
+@pytest.mark.parametrize("path", ["//evil.example/", "/%2F/evil.example/feed", "/.//%2fevil.example/a.rss"])
+def test_an_exported_folder_redirects_to_no_other_host(site: Pair, path: str) -> None:
+    navigation = {"Sec_Fetch_Mode": "navigate", "Sec_Fetch_Dest": "document", "Sec_Fetch_Site": "cross-site"}
+    assert re.match(r"/evil\.example|$", ask_files(site, path)["Location"])
+    assert re.match(r"/evil\.example|$", ask_files(site, path, **navigation)["Location"])
+
+
 def test_a_person_is_sent_from_an_exported_feed_to_its_page(site: Pair) -> None:
     navigation = {"Sec_Fetch_Mode": "navigate", "Sec_Fetch_Dest": "document", "Sec_Fetch_Site": "cross-site"}
     for path in ("/topics/ai.atom", "/topics/ai/2024-03.1.rss"):
