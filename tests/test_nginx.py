@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import http.server
 import os
 import re
 import shutil
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
+from email.message import Message
 from email.utils import formatdate
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 from builders import write_file
@@ -287,6 +291,43 @@ def test_what_is_kept_is_sent_when_the_server_is_gone(tmp_path: Path) -> None:
         asking = {"Accept-Encoding": "gzip", "If-None-Match": held["ETag"]}
         assert both.proxy.ask("/topics/ai.rss", asking).status == 304
         assert both.proxy.ask("/topics/bees.rss").status == 502
+
+
+class Recorder(http.server.BaseHTTPRequestHandler):
+    """A server that notes what it is asked with, and from which port; its answers are never kept."""
+
+    protocol_version = "HTTP/1.1"
+    asked: ClassVar[list[tuple[str, str, int, Message]]] = []
+
+    def do_GET(self) -> None:
+        self.asked.append((self.path, self.request_version, self.client_address[1], self.headers))
+        self.send_response(200)
+        self.send_header("Cache-Control", "no-store")
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Nothing is written."""
+
+
+def test_the_server_is_told_of_the_proxy_and_asked_on_a_connection_that_stays(tmp_path: Path) -> None:
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Recorder) as backend:
+        threading.Thread(target=backend.serve_forever, daemon=True).start()
+        with nginx(tmp_path, backend.server_port, tmp_path / "out") as (proxy, _):
+            proxy.ask("/articles.rss")
+            proxy.ask("/status")
+            proxy.ask("/articles.atom", {"A-IM": "feed"})
+            proxy.ask("/articles.rss", {"X-Forwarded-For": "127.0.0.1, ::1", "Accept-Encoding": "gzip, x"})
+        backend.shutdown()
+
+    asked = Recorder.asked
+    assert [path for path, *_ in asked] == ["/articles.rss", "/status", "/articles.atom", "/articles.rss"]
+    for path, version, _, headers in asked:
+        assert version == "HTTP/1.1", path
+        assert headers.get_all("Connection") is None, path
+        assert headers.get_all("X-Forwarded-For") == ["127.0.0.1"], path
+    assert [asked[number][3]["Accept-Encoding"] for number in (0, 3)] == [",", ",gzip"]
+    assert len({port for _, _, port, _ in asked}) == 1
 
 
 # --- Before an exported folder ------------------------------------------------------------------
