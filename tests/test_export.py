@@ -214,7 +214,8 @@ def test_listings_that_the_server_does_not_show_are_left_out(tmp_path: Path, art
 
 def test_a_domain_whose_name_is_that_of_another_file_is_left_out(tmp_path: Path) -> None:
     articles = tmp_path / "articles"
-    for number, domain in enumerate(["index.html", "gazette.rss", "gazette.rss.gz", "good.example"]):
+    clashing = ["index.html", "index.html.br", "gazette.rss", "gazette.rss.gz", "gazette.json.br"]
+    for number, domain in enumerate([*clashing, "good.example"]):
         write_story(articles, f"_news/{number}", provider=("Gazette", domain), body=LONG)
     settings = settings_of(tmp_path / "state", articles)
     index(settings)
@@ -224,6 +225,24 @@ def test_a_domain_whose_name_is_that_of_another_file_is_left_out(tmp_path: Path)
     names = set(files(tmp_path / "out"))
     assert {"providers/index.html", "providers/gazette.rss", "providers/good.example/index.html"} <= names
     assert "providers/gazette.rss.gz" in names  # the feed in gzip, no folder
+    assert not any(name.startswith(tuple(f"providers/{domain}/" for domain in clashing)) for name in names)
+
+
+def test_a_domain_that_ends_like_a_coding_is_exported(tmp_path: Path) -> None:
+    articles = tmp_path / "articles"
+    domains = ["globo.com", "globo.com.br", "notes.gz", "rss.br", "page.html"]
+    for number, domain in enumerate(domains):
+        write_story(articles, f"_news/{number}", provider=("Globo", domain), body=LONG)
+    settings = settings_of(tmp_path / "state", articles)
+    index(settings)
+
+    export(settings, tmp_path / "out")
+
+    names = files(tmp_path / "out")
+    for domain in domains:
+        listing = {f"{domain}.rss", f"{domain}.atom", f"{domain}.json", f"{domain}/index.html"}
+        assert {f"providers/{name}" for name in listing} <= names.keys(), domain
+    assert_equals_server(tmp_path / "out", quiet_app(settings).test_client())
 
 
 @pytest.mark.parametrize(

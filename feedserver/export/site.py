@@ -174,8 +174,7 @@ class ExportSite:
         is_moved = not state.count and key.address in self._plan.redirected
         target = parse(key.address)
         is_served = target is not None and target.key == key and target.document is None
-        # `index.html` and `a.gz` are domains by their form, and files beside others here.
-        is_file = key.kind is Kind.DOMAIN and key.slug.endswith((".html", *SUFFIXES.values()))
+        is_file = key.kind is Kind.DOMAIN and _is_name_of_file(key.slug)
         return (
             key.kind in scope.kinds
             and key.address not in site.retired
@@ -261,6 +260,13 @@ class ExportSite:
             yield _made(f"/static/{name}", "", (pages.STATIC_DIR / name).read_bytes())
         page = pages.error_page(self._chrome, 404, "Not found", _NOT_FOUND)
         yield _made("/404.html", "text/html", page.encode())
+
+
+def _is_name_of_file(domain: str) -> bool:
+    """Whether a domain has the name of a file that lies beside the domains: `index.html`, `herald.rss.gz`."""
+    suffix = next((one for one in SUFFIXES.values() if domain.endswith(one)), "")
+    document = domain.removesuffix(suffix)
+    return document == "index.html" or document.endswith(tuple(f".{fmt.value}" for fmt in Format))
 
 
 def _identity(state: FacetState) -> list[object]:
