@@ -24,10 +24,10 @@ from flask.testing import FlaskClient
 from servers import BASE_URL, REPOSITORY, feedserver, index, quiet_app, serve, settings_of, write_story
 
 from feedserver.app import make_export_plan
-from feedserver.errors import ExportError
+from feedserver.errors import ExportError, UnknownAddressError
 from feedserver.export import run
 from feedserver.export.folder import OWN, Folder, UnitRecord, Written
-from feedserver.export.site import SUFFIXES, ExportSite, Scope
+from feedserver.export.site import SUFFIXES, ExportSite, Scope, Unit
 from feedserver.index.catalogue import CatalogueReader
 from feedserver.index.reader import FacetState
 from feedserver.model import Format, Kind
@@ -478,6 +478,35 @@ def test_a_rebuild_while_a_listing_is_read_mixes_no_listings(
         b"Early" in content for name, content in files(tmp_path / "out").items() if "c-plus" in name
     )
 
+    export(settings, tmp_path / "out")
+
+    export(settings, tmp_path / "fresh")
+    assert files(tmp_path / "out") == files(tmp_path / "fresh")
+
+
+def test_what_was_written_of_a_listing_that_went_meanwhile_is_removed_by_the_next_export(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    documents = ExportSite.documents
+
+    def going(site: ExportSite, unit: Unit, *arguments: Any) -> Iterator[Any]:
+        made = documents(site, unit, *arguments)
+        if unit.name == "/topics/bees":
+            yield next(made)
+            raise UnknownAddressError(unit.name)
+        yield from made
+
+    with monkeypatch.context() as patched:
+        patched.setattr(ExportSite, "documents", going)
+        export(settings, tmp_path / "out")
+    assert (tmp_path / "out/topics/bees.rss").exists()
+
+    # Without the listing, then with it once more: no file of the first export is in the way.
+    export(settings, tmp_path / "out", kinds=(Kind.ARTICLES,))
+    assert not (tmp_path / "out/topics/bees.rss").exists()
+    with monkeypatch.context() as patched:
+        patched.setattr(ExportSite, "documents", going)
+        export(settings, tmp_path / "out")
     export(settings, tmp_path / "out")
 
     export(settings, tmp_path / "fresh")

@@ -62,10 +62,9 @@ class Job(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Done(msgspec.Struct, frozen=True, array_like=True):
-    """A unit that was made; without a record it is gone."""
+    """A unit that was made."""
 
-    name: str
-    record: UnitRecord | None
+    record: UnitRecord
     written: int = 0
     removed: int = 0
 
@@ -109,10 +108,7 @@ def _bring_up_to_date(
     due = [unit for unit in units if known.get(unit.name) != unit.signature]
     written = done = 0
     for piece in _make(target, due, start):
-        target.record([one.record for one in piece if one.record is not None])
-        for one in piece:
-            if one.record is None:
-                target.forget(one.name)
+        target.record([one.record for one in piece])
         written += sum(one.written for one in piece)
         removed += sum(one.removed for one in piece)
         done += len(piece)
@@ -190,14 +186,12 @@ class _Maker:
         before = self._writer.written
         try:
             after = self._put_all(job.unit, known)
-        except UnknownAddressError:
-            return Done(job.unit.name, None, removed=len(job.known))
-        except IndexMovedError:  # the next export has it whole
+        except (UnknownAddressError, IndexMovedError):  # the next export removes it, or has it whole
             record = UnitRecord(job.unit.name, "", tuple(known.values()))
-            return Done(job.unit.name, record, self._writer.written - before)
+            return Done(record, self._writer.written - before)
         self._writer.remove(left_over([*job.known, *known.values()], after))
         record = UnitRecord(job.unit.name, job.unit.signature, tuple(after))
-        return Done(job.unit.name, record, self._writer.written - before, len(known) - len(after))
+        return Done(record, self._writer.written - before, len(known) - len(after))
 
     def _put_all(self, unit: Unit, known: dict[str, Written]) -> list[Written]:
         """Write what is new; `known` is kept up to date."""
@@ -224,10 +218,10 @@ class _Maker:
 
     def _doubted(self, job: Job, done: Done) -> Done:
         """The same; to be looked at again if the index moved on while the unit was made."""
-        if done.record is None or self._site.signature(job.unit) == job.unit.signature:
+        if self._site.signature(job.unit) == job.unit.signature:
             return done
         written = tuple(msgspec.structs.replace(one, source="") for one in done.record.written)
-        return msgspec.structs.replace(done, record=UnitRecord(done.name, "", written))
+        return msgspec.structs.replace(done, record=UnitRecord(job.unit.name, "", written))
 
 
 # --- In a process of the pool -------------------------------------------------------------------
