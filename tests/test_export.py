@@ -26,7 +26,7 @@ from servers import BASE_URL, REPOSITORY, feedserver, index, quiet_app, serve, s
 from feedserver.app import make_export_plan
 from feedserver.errors import ExportError, UnknownAddressError
 from feedserver.export import run
-from feedserver.export.folder import OWN, Folder, UnitRecord, Written
+from feedserver.export.folder import OWN, Folder, UnitRecord, Writer, Written
 from feedserver.export.site import SUFFIXES, ExportSite, Scope, Unit
 from feedserver.index.catalogue import CatalogueReader
 from feedserver.index.reader import FacetState
@@ -511,6 +511,29 @@ def test_what_was_written_of_a_listing_that_went_meanwhile_is_removed_by_the_nex
 
     export(settings, tmp_path / "fresh")
     assert files(tmp_path / "out") == files(tmp_path / "fresh")
+
+
+@pytest.mark.parametrize("removals", [2, 10_000])
+def test_a_folder_that_another_process_finds_empty_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, removals: int
+) -> None:
+    mkdir = Path.mkdir
+    removed: list[Path] = []
+
+    def made_and_removed(path: Path, *arguments: Any, **options: Any) -> None:
+        mkdir(path, *arguments, **options)
+        if path.name == "bees" and len(removed) < removals:
+            removed.append(path)
+            path.rmdir()
+
+    with Folder(tmp_path / "out"), contextlib.closing(Writer(tmp_path / "out", ())) as writer:
+        monkeypatch.setattr(Path, "mkdir", made_and_removed)
+        # Without an end the writer would wait for a folder that something else keeps removing.
+        ends = pytest.raises(FileNotFoundError) if removals > 2 else contextlib.nullcontext()
+        with ends:
+            writer.write("topics/bees/index.html", {"": b"Bees", ".gz": b"Bz"}, None, None)
+
+    assert (files(tmp_path / "out") == {}) == (removals > 2)
 
 
 # --- Whose files ----------------------------------------------------------------------------------

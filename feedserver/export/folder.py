@@ -31,6 +31,9 @@ OWN = ".feedserver-export"
 _INCOMING = "incoming"
 _JOURNAL = "*.paths"
 
+# How often a folder is made for a file before something other than an export must be what removes it.
+_MOST_FOLDERS_LOST = 20
+
 # Raised when the database has another form; a folder of another one is written anew.
 _VERSION = 1
 
@@ -252,11 +255,16 @@ class Writer:
         temporary.write_bytes(content)
         os.utime(temporary, (mtime, mtime))
         target = self._path / file
-        try:
-            temporary.replace(target)
-        except FileNotFoundError:  # its folder is missing
-            target.parent.mkdir(parents=True, exist_ok=True)
-            temporary.replace(target)
+        for _ in range(_MOST_FOLDERS_LOST):
+            try:
+                temporary.replace(target)
+            except FileNotFoundError:
+                # Its folder is missing. Another process may remove it again while it is empty, or one above.
+                with suppress(FileNotFoundError, FileExistsError):
+                    target.parent.mkdir(parents=True, exist_ok=True)
+            else:
+                return
+        temporary.replace(target)
 
 
 def _remove(folder: Path, files: Iterable[str]) -> None:
