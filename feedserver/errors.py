@@ -12,7 +12,11 @@ from pathlib import Path
 
 
 class FeedserverError(Exception):
-    """Root of the family; catching it catches everything that feedserver raises on purpose."""
+    """Root of the family; catching it catches everything that feedserver raises on purpose.
+
+    The `args` of each are what it is made of, so that a process can hand it to another (pickle), and
+    `__str__` makes the sentence of it.
+    """
 
 
 class SettingsError(FeedserverError):
@@ -24,7 +28,10 @@ class SettingsError(FeedserverError):
 
     def __init__(self, problems: Sequence[str]) -> None:
         self.problems = tuple(problems)
-        super().__init__("; ".join(self.problems))
+        super().__init__(self.problems)
+
+    def __str__(self) -> str:
+        return "; ".join(self.problems)
 
 
 class FrontMatterError(FeedserverError):
@@ -42,7 +49,10 @@ class FrontMatterError(FeedserverError):
         self.reason = reason
         self.line = line
         self.column = column
-        super().__init__(f"{line}:{column}: {reason}")
+        super().__init__(code, reason, line, column)
+
+    def __str__(self) -> str:
+        return f"{self.line}:{self.column}: {self.reason}"
 
 
 class StateError(FeedserverError):
@@ -50,11 +60,16 @@ class StateError(FeedserverError):
 
     Attributes:
         path: the file or folder concerned.
+        reason: the rest of the sentence.
     """
 
     def __init__(self, path: Path, reason: str) -> None:
         self.path = path
-        super().__init__(f"{path}: {reason}")
+        self.reason = reason
+        super().__init__(path, reason)
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.reason}"
 
 
 class IndexNotReadyError(FeedserverError):
@@ -75,12 +90,18 @@ class PortError(FeedserverError):
     Attributes:
         host: name or address.
         port: number of the port.
+        reason: what the system says, without a capital.
     """
 
     def __init__(self, host: str, port: int, reason: str) -> None:
         self.host = host
         self.port = port
-        super().__init__(f"cannot listen at {host}, port {port}: {reason}; choose another one with --port")
+        self.reason = reason
+        super().__init__(host, port, reason)
+
+    def __str__(self) -> str:
+        where = f"{self.host}, port {self.port}"
+        return f"cannot listen at {where}: {self.reason}; choose another one with --port"
 
 
 class ExportError(FeedserverError):
@@ -88,14 +109,16 @@ class ExportError(FeedserverError):
 
     Attributes:
         path: the file or folder concerned.
+        reason: the rest of the sentence.
     """
 
     def __init__(self, path: Path, reason: str) -> None:
         self.path = path
-        super().__init__(path, reason)  # what it is made of, so that a process can hand it to another
+        self.reason = reason
+        super().__init__(path, reason)
 
     def __str__(self) -> str:
-        return ": ".join(map(str, self.args))
+        return f"{self.path}: {self.reason}"
 
 
 class UnknownAddressError(FeedserverError):
@@ -109,5 +132,8 @@ class UnknownAddressError(FeedserverError):
     def __init__(self, address: str, close: Sequence[str] = ()) -> None:
         self.address = address
         self.close = tuple(close)
+        super().__init__(address, self.close)
+
+    def __str__(self) -> str:
         hint = f"; did you mean {' or '.join(self.close)}?" if self.close else ""
-        super().__init__(f"{address}: no such listing{hint}")
+        return f"{self.address}: no such listing{hint}"

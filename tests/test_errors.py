@@ -1,0 +1,53 @@
+"""The family of errors: each member is the same sentence with the same facts in another process."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+
+import pytest
+
+from feedserver.errors import (
+    ExportError,
+    FeedserverError,
+    FrontMatterError,
+    IndexMovedError,
+    IndexNotReadyError,
+    PortError,
+    ServerBusyError,
+    SettingsError,
+    StateError,
+    UnknownAddressError,
+)
+
+FAMILY = {
+    SettingsError(["site.title: is no text", "http.max_age: is negative"]): (
+        "site.title: is no text; http.max_age: is negative"
+    ),
+    FrontMatterError("yaml-syntax", "not YAML", line=3, column=7): "3:7: not YAML",
+    StateError(Path("state/memory.sqlite"), "is no database"): "state/memory.sqlite: is no database",
+    IndexNotReadyError("the first index is not complete yet"): "the first index is not complete yet",
+    IndexMovedError("/topics/ai changed while it was read"): "/topics/ai changed while it was read",
+    ServerBusyError("is kept up to date by another process"): "is kept up to date by another process",
+    PortError("::1", 80, "permission denied"): (
+        "cannot listen at ::1, port 80: permission denied; choose another one with --port"
+    ),
+    ExportError(Path("out"), "another export is writing to it"): "out: another export is writing to it",
+    UnknownAddressError("/topics/x"): "/topics/x: no such listing",
+    UnknownAddressError("/topics/x", close=["/topics/y", "/topics/z"]): (
+        "/topics/x: no such listing; did you mean /topics/y or /topics/z?"
+    ),
+}
+
+
+def test_the_whole_family_is_tested() -> None:
+    assert {type(error) for error in FAMILY} == set(FeedserverError.__subclasses__())
+
+
+@pytest.mark.parametrize("error", FAMILY, ids=lambda error: type(error).__name__)
+def test_an_error_is_the_same_in_another_process(error: FeedserverError) -> None:
+    again = pickle.loads(pickle.dumps(error))  # noqa: S301  our own bytes
+
+    assert type(again) is type(error)
+    assert str(again) == str(error) == FAMILY[error]
+    assert vars(again) == vars(error)
