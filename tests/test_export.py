@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gzip
+import multiprocessing
 import os
 import re
 import signal
@@ -24,7 +25,7 @@ from flask.testing import FlaskClient
 from servers import BASE_URL, REPOSITORY, feedserver, index, quiet_app, serve, settings_of, write_story
 
 from feedserver.app import make_export_plan
-from feedserver.errors import ExportError, UnknownAddressError
+from feedserver.errors import ExportError, StateError, UnknownAddressError
 from feedserver.export import run
 from feedserver.export.folder import OWN, Folder, UnitRecord, Writer, Written
 from feedserver.export.site import SUFFIXES, ExportSite, Scope, Unit
@@ -534,6 +535,71 @@ def test_a_folder_that_another_process_finds_empty_is_made_again(
             writer.write("topics/bees/index.html", {"": b"Bees", ".gz": b"Bz"}, None, None)
 
     assert (files(tmp_path / "out") == {}) == (removals > 2)
+
+
+# --- A process of the pool that fails ---------------------------------------------------------------
+
+
+@pytest.fixture
+def pool(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every export in a pool of two processes, a unit at a time."""
+    monkeypatch.setattr(run, "LEAST_FOR_POOL", 0)
+    monkeypatch.setattr(run, "PIECE_WEIGHT", 1)
+    monkeypatch.setattr(run, "cores", lambda: 2)
+
+
+@pytest.mark.usefixtures("pool")
+def test_what_a_process_of_the_pool_fails_with_is_said(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def spoiled() -> int:  # asked for after this process opened the memory, before the others do
+        with contextlib.closing(sqlite3.connect(settings.state.dir / "memory.sqlite")) as database:
+            database.execute("UPDATE meta SET value = '99' WHERE key = 'schema'")
+            database.commit()
+        return 2
+
+    monkeypatch.setattr(run, "cores", spoiled)
+
+    with pytest.raises(StateError, match=r"memory\.sqlite: was written by a newer version"):
+        export(settings, tmp_path / "out")
+
+    assert "Traceback" not in capfd.readouterr().err
+
+
+@pytest.mark.usefixtures("pool")
+def test_a_process_of_the_pool_that_was_killed_ends_the_export(settings: Settings, tmp_path: Path) -> None:
+    def kill(_: run.Progress) -> None:
+        for process in multiprocessing.active_children():
+            process.kill()
+
+    with pytest.raises(ExportError, match=r"a process of the export died \(it was killed.*\); export again$"):
+        run.export(make_export_plan(settings, Scope()), tmp_path / "out", kill)
+
+    export(settings, tmp_path / "out")
+    export(settings, tmp_path / "fresh")
+    assert files(tmp_path / "out") == files(tmp_path / "fresh")
+
+
+class UnreadableError(Exception):
+    """Cannot be made again of what it hands on."""
+
+    def __init__(self, one: str, two: str) -> None:
+        super().__init__(f"{one} {two}")
+
+
+def fail(_: bytes) -> bytes:
+    """What a piece is made by, in another process."""
+    raise UnreadableError("no", "idea")
+
+
+@pytest.mark.usefixtures("pool")
+def test_an_error_that_cannot_be_handed_on_is_named_all_the_same(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run, "_make_piece", fail)
+
+    with pytest.raises(ExportError, match=r"died \(TypeError: UnreadableError.*\); export again$"):
+        export(settings, tmp_path / "out")
 
 
 # --- Whose files ----------------------------------------------------------------------------------

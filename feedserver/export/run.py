@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
+from functools import cache, partial
 from itertools import islice
 from pathlib import Path
 
@@ -145,9 +146,16 @@ def _make_in_pool(jobs: Iterator[list[Job]], start: Start, processes: int) -> It
                     return
                 yield _DONE.decode(waiting.popleft().result())
         except BrokenProcessPool as error:
-            raise ExportError(Path(start.folder), "a process of the export died; export again") from error
+            reason = f"a process of the export died ({_why(error)}); export again"
+            raise ExportError(Path(start.folder), reason) from error
         finally:
             pool.shutdown(cancel_futures=True)
+
+
+def _why(error: BrokenProcessPool) -> str:
+    """The last line of the traceback that the pool hands on; it has none of a process that was killed."""
+    lines = str(error.__cause__ or "").strip("'\" \n").splitlines()
+    return lines[-1] if lines else "it was killed; memory may be short"
 
 
 def _pieces(units: Iterable[Unit]) -> Iterator[list[Unit]]:
@@ -228,15 +236,16 @@ class _Maker:
 
 _JOBS = msgspec.msgpack.Decoder(list[Job])
 _DONE = msgspec.msgpack.Decoder(list[Done])
-_maker: _Maker | None = None
+_maker: Callable[[], _Maker] | None = None
 
 
 def _start(start: bytes) -> None:
     global _maker  # noqa: PLW0603  what an initializer leaves for the calls has no other place
-    _maker = _Maker(msgspec.json.decode(start, type=Start))
+    # Opened with the first piece: what that fails with is handed on, what an initializer fails with is not.
+    _maker = cache(partial(_Maker, msgspec.json.decode(start, type=Start)))
 
 
 def _make_piece(piece: bytes) -> bytes:
     if _maker is None:
         raise AssertionError("the pool was not started")
-    return msgspec.msgpack.encode(_maker.make(_JOBS.decode(piece)))
+    return msgspec.msgpack.encode(_maker().make(_JOBS.decode(piece)))
