@@ -190,7 +190,10 @@ class Publisher:
         """
         try:
             state = self.reader.facet(document.key)
-        except (IndexNotReadyError, SQLAlchemyError, OSError):
+        # Nothing is lost: who gets None asks `feed_document`, which meets the same failure, answers with the
+        # last good bytes and tells the log. As there, a damaged row, a damaged file and the driver raise what
+        # they like.
+        except Exception:
             return None
         return None if state is None else self._find_ready(state, document)
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import random
+import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -280,6 +282,43 @@ def test_until_its_date_has_come_a_document_is_left_to_flask(site: Pair) -> None
     wait_for_date(site, "/topics/ai.rss")
     ask(site.fronted, "/topics/ai.rss")
     assert site.front.hits > 0
+
+
+# --- Failures
+
+
+def damage_the_rows(state: Path) -> None:
+    """What a listing's row says of its taxonomy file is cut off."""
+    with closing(sqlite3.connect(state / (state / "current").read_text().strip())) as database, database:
+        database.execute("UPDATE facet SET taxonomy = '{\"na'")
+
+
+def damage_the_pointer(state: Path) -> None:
+    """The file that names the build is no text."""
+    (state / "current").write_bytes(b"\xff\xfe index")
+
+
+def empty_the_build(state: Path) -> None:
+    """The build that the pointer names has lost all it held, and the pointer is a new file."""
+    (state / "index-0.sqlite").touch()
+    (state / "new").write_text("index-0.sqlite\n")
+    (state / "new").replace(state / "current")
+
+
+@pytest.mark.parametrize("damage", [damage_the_rows, damage_the_pointer, empty_the_build])
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_what_fails_in_the_front_is_flasks_to_answer_with_the_last_good_bytes(
+    site: Pair, damage: Callable[[Path], None], method: str
+) -> None:
+    site.settle()
+    before = ask(site.fronted, "/topics/ai.rss", method)
+    hits = site.front.hits
+    damage(site.settings.state.dir)
+    for _ in range(3):
+        assert ask(site.fronted, "/topics/ai.rss", method) == before
+    conditional = ask(site.fronted, "/topics/ai.rss", method, HTTP_IF_NONE_MATCH=header(before, "ETag"))
+    assert conditional[0] == "304 NOT MODIFIED"
+    assert site.front.hits == hits
 
 
 # --- Limits, and the world around

@@ -484,6 +484,13 @@ def damage_rows(state: Path) -> None:
             database.execute("UPDATE candidate SET payload = ?", (b"garbage",))
 
 
+def damage_listings(state: Path) -> None:
+    """Make what every listing has of its taxonomy file unreadable."""
+    for build in state.glob("index-*.sqlite"):
+        with closing(sqlite3.connect(build)) as database, database:
+            database.execute("UPDATE facet SET taxonomy = ?", (b"garbage",))
+
+
 def overwrite_index(state: Path) -> None:
     for build in state.glob("index-*.sqlite"):
         build.write_bytes(b"garbage" * 10_000)
@@ -493,7 +500,7 @@ def fail_to_render(_: Path) -> None:
     """Nothing: the renderer is broken instead."""
 
 
-@pytest.mark.parametrize("damage", [fail_to_render, damage_rows, overwrite_index])
+@pytest.mark.parametrize("damage", [fail_to_render, damage_rows, damage_listings, overwrite_index])
 @pytest.mark.parametrize("cache", ["", "null://"])
 def test_what_cannot_be_rendered_or_read_is_served_as_it_was_last(
     site: Site, monkeypatch: pytest.MonkeyPatch, damage: Callable[[Path], None], cache: str
@@ -570,8 +577,9 @@ def test_after_a_failure_the_current_state_is_served_again(
     assert entries_of(worker.feed_document(Document(AI, Format.RSS)).body) == 2
 
 
+@pytest.mark.parametrize("damage", [damage_rows, damage_listings])
 def test_of_a_feed_that_cannot_be_rendered_there_is_no_delta(
-    site: Site, monkeypatch: pytest.MonkeyPatch
+    site: Site, damage: Callable[[Path], None]
 ) -> None:
     limits = FeedLimits(entries=50, min_entries=10, max_bytes=1_000_000, deltas=True)
     worker = site.publisher(cache="", limits=limits)
@@ -580,7 +588,7 @@ def test_of_a_feed_that_cannot_be_rendered_there_is_no_delta(
         write_story(site.articles, name, body="Text. " * 200)
         site.index()
         if name == "three":
-            damage_rows(site.state)
+            damage(site.state)
         etags.append(worker.feed_document(Document(AI, Format.RSS)).etag)
     assert etags[1] == etags[2] != etags[0]
     assert worker.delta(Document(AI, Format.RSS), [etags[0]]) is None
