@@ -284,6 +284,20 @@ def test_until_its_date_has_come_a_document_is_left_to_flask(site: Pair) -> None
     assert site.front.hits > 0
 
 
+def test_a_clock_that_is_set_back_during_a_request_costs_no_later_answer_its_date(
+    site: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ask(site.fronted, "/topics/ai.rss")
+    ahead = time.time() + 60
+    with monkeypatch.context() as clock:
+        clock.setattr(time, "time", lambda: ahead)
+        ask(site.fronted, "/topics/ai.rss")
+    time.sleep(1.1)  # nothing is asked meanwhile: Flask would have the front learn anew
+    hits = site.front.hits
+    assert header(ask(site.fronted, "/topics/ai.rss"), "Last-Modified") != ""
+    assert site.front.hits == hits + 1
+
+
 # --- Failures
 
 

@@ -73,7 +73,8 @@ class _Known:
         """Those of a 200 and those of a 304, made once per coding."""
         found = self._headers.get(coding)
         if found is None:
-            now = datetime.now(UTC)
+            # `due` has come when this is asked, whatever a clock that is set back meanwhile would say.
+            now = datetime.fromtimestamp(self.due, UTC)
             whole = responses.document_headers(representation, coding, size, self._manner, now=now)
             found = self._headers[coding] = whole, responses.headers_unchanged(whole)
         return found
