@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import fcntl
 import gc
-import os
 import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from feedserver.index.commits import HEADER_BYTES, commit_signal
+from feedserver.index.commits import HEADER_BYTES, Attached, attach
+
+Reader = Attached[sqlite3.Connection]
 
 WRITER = """if True:
     import os, sqlite3, sys
@@ -45,9 +49,7 @@ class Writer:
         self.process.communicate()
 
 
-@pytest.fixture
-def database(tmp_path: Path) -> Path:
-    path = tmp_path / "some.sqlite"
+def make_database(path: Path) -> Path:
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("CREATE TABLE t (x)")
@@ -55,10 +57,24 @@ def database(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def reader(database: Path) -> Iterator[sqlite3.Connection]:
-    with closing(sqlite3.connect(database, isolation_level=None)) as connection:
-        count(connection)
-        yield connection
+def database(tmp_path: Path) -> Path:
+    return make_database(tmp_path / "some.sqlite")
+
+
+def connect(database: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(database, isolation_level=None, check_same_thread=False)
+    connection.execute("SELECT count(*) FROM t").fetchone()
+    return connection
+
+
+def open_reader(database: Path) -> Reader:
+    return attach(database, partial(connect, database))
+
+
+@pytest.fixture
+def reader(database: Path) -> Iterator[Reader]:
+    with closing(open_reader(database)) as reader:
+        yield reader
 
 
 @pytest.fixture
@@ -67,82 +83,190 @@ def writer(database: Path) -> Iterator[Writer]:
         yield other
 
 
-def count(connection: sqlite3.Connection) -> int:
-    found: int = connection.execute("SELECT count(*) FROM t").fetchone()[0]
+def count(reader: Reader) -> int:
+    found: int = reader.connection.execute("SELECT count(*) FROM t").fetchone()[0]
     return found
 
 
+def open_files(database: Path) -> list[str]:
+    """What this process has open of a database, removed or not."""
+    links = [one for one in Path("/proc/self/fd").iterdir() if one.is_symlink()]
+    return [path.name for path in (link.readlink() for link in links) if str(path).startswith(str(database))]
+
+
+# A process is never in the way of its own locks, so another one asks. Every connection has this lock while
+# it lives (UNIX_SHM_DMS in SQLite's os_unix.c): who gets it thinks that he is alone, and cuts the file short.
+LOCK_CHECK = f"""if True:
+    import fcntl, sys
+    with open(sys.argv[1], "r+b") as file:
+        try:
+            fcntl.lockf(file, {fcntl.LOCK_EX | fcntl.LOCK_NB}, 1, 128)
+        except BlockingIOError:
+            sys.exit(0)
+    sys.exit("the lock is lost")
+"""
+
+
+def check_lock(database: Path) -> None:
+    subprocess.run([sys.executable, "-c", LOCK_CHECK, f"{database}-shm"], check=True)
+
+
 def test_it_moves_with_each_commit_and_with_nothing_else(
-    database: Path, reader: sqlite3.Connection, writer: Writer
+    database: Path, reader: Reader, writer: Writer
 ) -> None:
-    signal_of_it = commit_signal(database)
-    seen = {signal_of_it.memory[:HEADER_BYTES]}
+    seen = {reader.memory[:HEADER_BYTES]}
     for number in range(200):
         writer.run("INSERT INTO t VALUES (1)")
-        now = signal_of_it.memory[:HEADER_BYTES]
+        now = reader.memory[:HEADER_BYTES]
         assert now not in seen
         seen.add(now)
         assert count(reader) == number + 1
         writer.run("BEGIN; INSERT INTO t VALUES (0); ROLLBACK")
-        assert signal_of_it.memory[:HEADER_BYTES] == now
+        assert reader.memory[:HEADER_BYTES] == now
 
 
 def test_it_moves_with_a_commit_after_the_log_was_begun_anew(
-    database: Path, reader: sqlite3.Connection, writer: Writer
+    database: Path, reader: Reader, writer: Writer
 ) -> None:
-    signal_of_it = commit_signal(database)
     for _ in range(20):
         writer.run("INSERT INTO t VALUES (1)")
         writer.run("PRAGMA wal_checkpoint(TRUNCATE)")
-        before = signal_of_it.memory[:HEADER_BYTES]
+        before = reader.memory[:HEADER_BYTES]
         writer.run("UPDATE t SET x = x + 1")
-        assert signal_of_it.memory[:HEADER_BYTES] != before
+        assert reader.memory[:HEADER_BYTES] != before
     assert count(reader) == 20
 
 
 def test_it_moves_with_the_first_commit_after_a_writer_was_killed(
-    database: Path, reader: sqlite3.Connection, writer: Writer
+    database: Path, reader: Reader, writer: Writer
 ) -> None:
-    signal_of_it = commit_signal(database)
     writer.run("BEGIN; INSERT INTO t VALUES (randomblob(1000000))")
     writer.process.send_signal(signal.SIGKILL)
     writer.process.wait()
-    before = signal_of_it.memory[:HEADER_BYTES]
+    before = reader.memory[:HEADER_BYTES]
     with closing(Writer(database)) as other:
         other.run("INSERT INTO t VALUES (1)")
-    assert signal_of_it.memory[:HEADER_BYTES] != before
+    assert reader.memory[:HEADER_BYTES] != before
     assert count(reader) == 1
 
 
-def test_threads_and_connections_share_one_and_the_last_gives_it_back(
-    database: Path, reader: sqlite3.Connection
-) -> None:
-    gc.collect()
-    before = len(os.listdir("/proc/self/fd"))  # noqa: PTH208  numbers, not paths
-    one, other = commit_signal(database), commit_signal(database)
-    assert one is other
-    assert len(os.listdir("/proc/self/fd")) == before + 2  # noqa: PTH208
-    del one, other
-    gc.collect()
-    assert len(os.listdir("/proc/self/fd")) == before  # noqa: PTH208
-    assert count(reader) == 0
-
-
-def test_it_costs_no_reader_its_lock(database: Path, reader: sqlite3.Connection, writer: Writer) -> None:
+def test_it_costs_no_reader_its_lock(database: Path, reader: Reader, writer: Writer) -> None:
     """A snapshot that is held keeps the log from being begun anew; without its lock it would not."""
-    held = commit_signal(database)
-    reader.execute("BEGIN")
+    reader.connection.execute("BEGIN")
     assert count(reader) == 0
-    second = commit_signal(database)
-    assert second is held
-    del second
+    open_reader(database).close()
     writer.run("INSERT INTO t VALUES (1)")
     writer.run("PRAGMA wal_checkpoint(TRUNCATE)")
     assert count(reader) == 0
-    reader.execute("COMMIT")
+    reader.connection.execute("COMMIT")
     assert count(reader) == 1
 
 
-def test_a_database_that_nobody_has_open_has_none(database: Path) -> None:
+# --- The descriptor
+
+
+def test_connections_share_one_signal_and_the_last_gives_it_back(database: Path) -> None:
+    one, other = open_reader(database), open_reader(database)
+    assert one.memory is other.memory
+    assert open_files(database).count("some.sqlite-shm") == 3  # SQLite's, ours, and that of the mapping
+    one.close()
+    one.close()
+    check_lock(database)
+    assert open_files(database).count("some.sqlite-shm") == 3
+    assert count(other) == 0
+    other.close()
+    assert open_files(database) == []
+
+
+def test_who_has_left_an_old_database_keeps_nothing_of_it(tmp_path: Path) -> None:
+    old, new = make_database(tmp_path / "old.sqlite"), make_database(tmp_path / "new.sqlite")
+    first, second = open_reader(old), open_reader(old)
+    for suffix in ("", "-wal", "-shm"):
+        Path(f"{old}{suffix}").unlink()
+    first.close()
+    with closing(open_reader(new)):
+        assert count(second) == 0
+        second.close()
+        assert open_files(old) == []
+        check_lock(new)
+    assert open_files(new) == []
+
+
+class Recorder:
+    """A connection that notes what was still open when it was closed."""
+
+    def __init__(self, database: Path) -> None:
+        self._database = database
+        self._connection = connect(database)
+        self.found: list[str] = []
+
+    def close(self) -> None:
+        check_lock(self._database)
+        self.found = open_files(self._database)
+        self._connection.close()
+
+
+def test_a_connection_is_closed_before_its_signal_is_let_go(database: Path) -> None:
+    attached = attach(database, lambda: Recorder(database))
+    attached.close()
+    assert attached.connection.found.count("some.sqlite-shm") == 3
+    assert open_files(database) == []
+
+
+def test_who_leaves_last_waits_for_one_who_has_connected_and_has_no_signal_yet(database: Path) -> None:
+    leaving = open_reader(database)
+    thread = threading.Thread(target=leaving.close)
+
+    def connect_while_the_other_leaves() -> sqlite3.Connection:
+        connection = connect(database)
+        thread.start()
+        thread.join(0.2)  # were it not kept waiting, it would be gone by then
+        return connection
+
+    with closing(attach(database, connect_while_the_other_leaves)) as reader:
+        thread.join()
+        check_lock(database)
+        assert count(reader) == 0
+    assert open_files(database) == []
+
+
+def test_a_thread_that_ends_without_a_word_costs_nobody_a_lock_and_leaves_nothing_for_long(
+    database: Path,
+) -> None:
+    ending: list[Reader] = []
+    thread = threading.Thread(target=lambda: ending.append(open_reader(database)))
+    thread.start()
+    thread.join()
+    ending.clear()
+    gc.collect()
+    with closing(open_reader(database)) as reader:
+        check_lock(database)
+        assert count(reader) == 0
+    assert open_files(database) == []
+
+
+# --- Failures
+
+
+def test_a_connection_that_fails_leaves_nothing_and_keeps_nobody_waiting(database: Path) -> None:
+    with closing(open_reader(database)):
+        with pytest.raises(sqlite3.OperationalError):
+            attach(database, lambda: sqlite3.connect(database / "no-folder"))
+        check_lock(database)
+    assert open_files(database) == []
+
+
+def test_a_database_without_a_wal_index_has_no_signal_and_no_connection(tmp_path: Path) -> None:
+    database = tmp_path / "plain.sqlite"
     with pytest.raises(FileNotFoundError):
-        commit_signal(database)
+        attach(database, lambda: sqlite3.connect(database))
+    assert open_files(database) == []
+
+
+def test_a_wal_index_that_was_cut_short_leaves_nothing_open(tmp_path: Path) -> None:
+    database = tmp_path / "plain.sqlite"
+    Path(f"{database}-shm").touch()
+    for _ in range(2):
+        with pytest.raises(ValueError, match="mmap"):
+            attach(database, lambda: sqlite3.connect(database))
+    assert open_files(database) == []

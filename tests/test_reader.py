@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -304,3 +306,49 @@ def test_a_reader_of_a_damaged_build_fails_and_recovers_with_the_next_build(
         build.publish(1)
         build.serve()
         assert reader.facet(AI) is not None
+
+
+# --- Locks
+
+# Another process, because a process is never in the way of its own locks. It asks for the lock that every
+# connection has while it lives (UNIX_SHM_DMS in SQLite's os_unix.c): who gets it cuts the file short.
+LOCK_CHECK = """if True:
+    import fcntl, sys
+    for path in sys.stdin:
+        with open(path.strip(), "r+b") as file:
+            try:
+                fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, 128)
+            except BlockingIOError:
+                print("held", flush=True)
+            else:
+                print("lost", flush=True)
+"""
+
+
+def test_readers_that_come_and_go_never_cost_another_one_its_lock(tmp_path: Path) -> None:
+    with closing(Build(tmp_path)) as build:
+        build.publish(1)
+        build.serve()
+    wal_index = f"{build.path}-shm"
+    seen: list[str] = []
+    asking = threading.Lock()
+    command = [sys.executable, "-c", LOCK_CHECK]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as check:
+        questions, answers = check.stdin, check.stdout
+        assert questions is not None
+        assert answers is not None
+
+        def come_and_go() -> None:
+            for _ in range(60):
+                with closing(IndexReader(tmp_path)) as reader:
+                    assert reader.facet(AI) is not None
+                    with asking:
+                        print(wal_index, file=questions, flush=True)
+                        seen.append(answers.readline().strip())
+
+        threads = [threading.Thread(target=come_and_go) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert seen == ["held"] * 240

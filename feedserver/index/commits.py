@@ -13,44 +13,122 @@ from __future__ import annotations
 import mmap
 import os
 import threading
+from collections import deque
+from collections.abc import Callable
 from pathlib import Path
-from weakref import WeakValueDictionary
+from typing import Generic, Protocol, TypeVar
+from weakref import finalize
 
 HEADER_BYTES = 48
 
 
-class CommitSignal:
-    """The WAL index' header of one database: `memory[:HEADER_BYTES]` changes with each commit.
+class Closable(Protocol):
+    """A connection of whatever library."""
 
-    To be held by whoever holds a connection, and let go after it. The descriptor must not be closed
-    earlier: that would drop the locks of all connections of this process
-    (https://sqlite.org/howtocorrupt.html, section 2.2).
-    """
+    def close(self) -> None:
+        """Close it."""
 
-    def __init__(self, descriptor: int) -> None:
-        self._descriptor = descriptor
-        self.memory = mmap.mmap(descriptor, HEADER_BYTES, prot=mmap.PROT_READ)
 
-    def __del__(self) -> None:
+Held = TypeVar("Held", bound=Closable)
+
+
+class _Header:
+    """The header of one WAL index, for all threads of this process. Used under `_lock`."""
+
+    def __init__(self, path: str, identity: tuple[int, int]) -> None:
+        self.identity = identity
+        self.holders = 0
+        self._memory: mmap.mmap | None = None
+        self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+
+    def memory(self) -> mmap.mmap:
+        if self._memory is None:
+            self._memory = mmap.mmap(self._descriptor, HEADER_BYTES, prot=mmap.PROT_READ)
+        return self._memory
+
+    def close(self) -> None:
+        if self._memory is not None:
+            self._memory.close()  # it has a descriptor of its own
         os.close(self._descriptor)
 
 
-# One per database for all threads. By inode, because SQLite makes a new file when all had closed the old.
-_signals: WeakValueDictionary[tuple[int, int], CommitSignal] = WeakValueDictionary()
+# Whoever closes a descriptor of a file loses all locks that its process has on that file
+# (https://sqlite.org/howtocorrupt.html, section 2.2); without them the next process that opens the database
+# cuts short the WAL index that others have mapped. So a header goes when no connection is left, and nobody
+# connects meanwhile: the lock is held from before a connection is opened until its header is held, and
+# from before it is closed until its header is let go.
 _lock = threading.Lock()
+# By inode, because SQLite makes a new file when all had closed the old.
+_headers: dict[tuple[int, int], _Header] = {}
+# What was forgotten without being closed, as by a thread that ended. Closed by the next who has the lock:
+# memory is freed at any moment, also while this thread has it.
+_forgotten: deque[tuple[Closable, _Header]] = deque()
 
 
-def commit_signal(database: Path) -> CommitSignal:
-    """The signal of a database in WAL mode that the caller has open and has read from.
+class Attached(Generic[Held]):
+    """A connection, and its database's signal: `memory[:HEADER_BYTES]` changes with each commit.
+
+    For one thread. The connection is closed by this and by nobody else.
+    """
+
+    def __init__(self, connection: Held, header: _Header, memory: mmap.mmap) -> None:
+        self.connection = connection
+        self.memory = memory
+        self._header = header
+        self._unclosed = finalize(self, _forgotten.append, (connection, header))
+        self._unclosed.atexit = False  # the process' end closes all at once
+
+    def close(self) -> None:
+        """Close the connection, and let go of the signal after it."""
+        if self._unclosed.detach() is not None:
+            with _lock:
+                _let_go(self.connection, self._header)
+
+
+def attach(database: Path, connect: Callable[[], Held]) -> Attached[Held]:
+    """Open a connection to a database in WAL mode, and have its signal.
+
+    To be called after a fork, never before, and for every connection of a process in which there are
+    several. What `connect` raises is passed on.
+
+    Args:
+        database: the file.
+        connect: opens the connection and reads from it, which opens the WAL index; if it raises, it
+            leaves nothing open.
 
     Raises:
         OSError: if there is no WAL index, or it cannot be read.
+        ValueError: if it is cut short.
     """
-    path = f"{database}-shm"
     with _lock:
-        status = os.stat(path)  # noqa: PTH116  not opened if it is known, for the reason above
-        identity = (status.st_dev, status.st_ino)
-        signal = _signals.get(identity)
-        if signal is None:
-            signal = _signals[identity] = CommitSignal(os.open(path, os.O_RDONLY | os.O_CLOEXEC))
-        return signal
+        while _forgotten:
+            _let_go(*_forgotten.popleft())
+        connection = connect()
+        try:
+            header = _header_of(database)
+        except BaseException:
+            connection.close()
+            raise
+        header.holders += 1
+        try:
+            return Attached(connection, header, header.memory())
+        except BaseException:
+            _let_go(connection, header)
+            raise
+
+
+def _header_of(database: Path) -> _Header:
+    path = f"{database}-shm"
+    status = os.stat(path)  # noqa: PTH116  not opened if it is known, for the reason above
+    identity = (status.st_dev, status.st_ino)
+    if identity not in _headers:
+        _headers[identity] = _Header(path, identity)
+    return _headers[identity]
+
+
+def _let_go(connection: Closable, header: _Header) -> None:
+    connection.close()  # should it fail, the header stays: too late harms nobody
+    header.holders -= 1
+    if not header.holders:
+        del _headers[header.identity]
+        header.close()

@@ -15,14 +15,14 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Engine, Select, and_, bindparam, func, or_, select
+from sqlalchemy import Connection, Select, and_, bindparam, func, or_, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from feedserver.archives import PART_ENTRIES, Part, is_closed, month_bounds, subscription_entries
 from feedserver.errors import IndexNotReadyError
 from feedserver.index import builds, schema
 from feedserver.index.builds import transaction
-from feedserver.index.commits import HEADER_BYTES, CommitSignal, commit_signal
+from feedserver.index.commits import HEADER_BYTES, Attached, attach
 from feedserver.model import (
     Article,
     FileKey,
@@ -130,20 +130,15 @@ class IndexReader:
         self._pointer = os.fspath(builds.pointer_path(state_dir))
         self._pointer_stamp: tuple[int, int] | None = None
         self._build = ""
-        self._engine: Engine | None = None
-        self._connection: Connection | None = None
-        self._signal: CommitSignal | None = None
+        self._attached: Attached[Connection] | None = None
         self._header = b""
         self._facets: dict[ListingKey, FacetState | None] = {}
 
     def close(self) -> None:
         """Give the connection back."""
-        if self._connection is not None:
-            self._connection.close()
-        if self._engine is not None:
-            self._engine.dispose()
-        self._connection = self._engine = self._signal = None  # in this order: see CommitSignal
-        self._pointer_stamp = None
+        attached, self._attached = self._attached, None
+        if attached is not None:
+            attached.close()
 
     # --- listings -------------------------------------------------------------------------------
 
@@ -153,9 +148,8 @@ class IndexReader:
         Raises:
             IndexNotReadyError: before the first index is complete.
         """
-        self._current()
         # Before the rows are read, so that a commit between the two is seen by the next question.
-        header = b"" if self._signal is None else self._signal.memory[:HEADER_BYTES]
+        header = self._current().memory[:HEADER_BYTES]
         if header != self._header or len(self._facets) > REMEMBERED_FACETS:
             self._facets.clear()
             self._header = header
@@ -310,7 +304,7 @@ class IndexReader:
 
     @contextmanager
     def _snapshot(self) -> Iterator[Connection]:
-        connection = self._current()
+        connection = self._current().connection
         try:
             with transaction(connection):
                 yield connection
@@ -319,15 +313,15 @@ class IndexReader:
             self.close()
             raise
 
-    def _current(self) -> Connection:
+    def _current(self) -> Attached[Connection]:
         """The connection to the build that the pointer names now."""
         stamp = self._pointer_now()
-        while self._connection is None or stamp != self._pointer_stamp:
+        while self._attached is None or stamp != self._pointer_stamp:
             self.close()
             self._open(stamp)
             # A build is deleted once the pointer has left it, maybe before it was open.
             stamp = self._pointer_now()
-        return self._connection
+        return self._attached
 
     def _pointer_now(self) -> tuple[int, int]:
         try:
@@ -343,12 +337,8 @@ class IndexReader:
             if self._pointer_now() == stamp:
                 raise IndexNotReadyError("the index was removed and is built anew")
             return
-        self._engine = builds.open_engine(build, cache_kib=builds.READER_CACHE_KIB)
         try:
-            self._connection = self._engine.connect()
-            with transaction(self._connection):
-                self._connection.scalar(select(schema.meta.c.key).limit(1))  # opens the WAL index
-            self._signal = commit_signal(build)
+            self._attached = attach(build, lambda: _connect(build))
         except (SQLAlchemyError, OSError):
             if self._pointer_now() == stamp:
                 raise
@@ -374,6 +364,18 @@ class IndexReader:
             updated=None if row.updated is None else _time(row.updated),
             taxonomy=None if row.taxonomy is None else msgspec.json.decode(row.taxonomy, type=Taxonomy),
         )
+
+
+def _connect(build: Path) -> Connection:
+    """A connection that has read, and so has the WAL index open."""
+    connection = builds.open_engine(build, cache_kib=builds.READER_CACHE_KIB).connect()
+    try:
+        with transaction(connection):
+            connection.scalar(select(schema.meta.c.key).limit(1))
+    except BaseException:
+        connection.close()
+        raise
+    return connection
 
 
 def _selected(rows: Iterable[Any]) -> tuple[SelectedEntry, ...]:
