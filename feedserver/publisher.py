@@ -325,11 +325,12 @@ class Publisher:
         return selected
 
     def _find_ready(self, state: FacetState, document: Document) -> Representation | None:
-        with self._ready_lock:
-            ready = self._ready.get(document)
-        if ready is None or (ready.build, ready.changed) != (state.build, state.changed):
+        try:
+            with self._ready_lock:
+                build, changed, representation = self._ready[document]
+        except KeyError:
             return None
-        return ready.representation
+        return representation if changed == state.changed and build == state.build else None
 
     def _prepare(self, state: FacetState, document: Document) -> Representation:
         """Find or make the bytes, and learn their Last-Modified. Runs under the render lock."""

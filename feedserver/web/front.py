@@ -14,7 +14,6 @@ import re
 import time
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import NamedTuple
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from werkzeug.http import http_date
@@ -27,14 +26,11 @@ from feedserver.web.responses import Headers, Manner
 # Some 2 kB each. At more all are forgotten, and each is back with its second request.
 MOST_ADDRESSES = 2048
 
+# Status, headers, body. A named tuple takes 0.2 µs longer to make, of the 5 that an answer takes (measured).
+_Answer = tuple[str, Headers, list[bytes]]
+
 # One entity tag as nearly all clients send it: that it names nothing of ours is certain at a look.
 _ONE_TAG = re.compile(r'(?:W/)?"[\w.:;+/=-]+"')
-
-
-class _Answer(NamedTuple):
-    status: str
-    headers: Headers
-    body: list[bytes]
 
 
 class _Known:
@@ -108,9 +104,10 @@ class Front:
         answer = self._answer(environ)
         if answer is None:
             return self._application(environ, start_response)
+        status, headers, body = answer
         self.hits += 1
-        start_response(answer.status, answer.headers.copy())  # it is the server's to change (PEP 3333)
-        return answer.body
+        start_response(status, headers.copy())  # it is the server's to change (PEP 3333)
+        return body
 
     def _answer(self, environ: WSGIEnvironment) -> _Answer | None:
         known = self._known.get(environ.get("PATH_INFO", ""))
@@ -125,8 +122,8 @@ class Front:
         coding, body = responses.coded_for(representation, environ.get("HTTP_ACCEPT_ENCODING"))
         whole, unchanged = known.headers(representation, coding, len(body))
         if is_held:
-            return _Answer("304 NOT MODIFIED", unchanged, [])
-        return _Answer("200 OK", whole, [] if environ["REQUEST_METHOD"] == "HEAD" else [body])
+            return "304 NOT MODIFIED", unchanged, []
+        return "200 OK", whole, [] if environ["REQUEST_METHOD"] == "HEAD" else [body]
 
     def _is_special(self, environ: WSGIEnvironment) -> bool:
         """Whether a request is for more than a document or a 304."""
