@@ -55,8 +55,8 @@ class FrontMatterError(FeedserverError):
         return f"{self.line}:{self.column}: {self.reason}"
 
 
-class StateError(FeedserverError):
-    """The state folder cannot be used.
+class PathError(FeedserverError):
+    """Something about a file or folder of ours; never raised itself.
 
     Attributes:
         path: the file or folder concerned.
@@ -70,6 +70,10 @@ class StateError(FeedserverError):
 
     def __str__(self) -> str:
         return f"{self.path}: {self.reason}"
+
+
+class StateError(PathError):
+    """The state folder cannot be used."""
 
 
 class IndexNotReadyError(FeedserverError):
@@ -104,21 +108,8 @@ class PortError(FeedserverError):
         return f"cannot listen at {where}: {self.reason}; choose another one with --port"
 
 
-class ExportError(FeedserverError):
-    """The site cannot be exported to a folder.
-
-    Attributes:
-        path: the file or folder concerned.
-        reason: the rest of the sentence.
-    """
-
-    def __init__(self, path: Path, reason: str) -> None:
-        self.path = path
-        self.reason = reason
-        super().__init__(path, reason)
-
-    def __str__(self) -> str:
-        return f"{self.path}: {self.reason}"
+class ExportError(PathError):
+    """The site cannot be exported to a folder."""
 
 
 class UnknownAddressError(FeedserverError):

@@ -6,18 +6,15 @@ so no request may ask them. It writes nothing.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import NamedTuple
 
-import msgspec
 from sqlalchemy import bindparam, select
 
-from feedserver.archives import PART_ENTRIES, Part, month_bounds
+from feedserver.archives import Part
 from feedserver.index import schema
 from feedserver.index.reader import FacetState, IndexReader, SelectedEntry
-from feedserver.model import Article
 
-_member, _entry, _candidate = schema.membership, schema.entry, schema.candidate
+_member, _entry = schema.membership, schema.entry
 
 # Made once: to put a statement together takes SQLAlchemy longer than SQLite needs for it (measured).
 _MEMBERS = (
@@ -26,21 +23,6 @@ _MEMBERS = (
     .where(_member.c.facet_id == bindparam("facet"))
     .order_by(_member.c.published, _member.c.article_id)
 )
-_PART = (
-    select(_candidate.c.payload, _entry.c.updated, _entry.c.digest)
-    .select_from(_member)
-    .join(_entry, _entry.c.article_id == _member.c.article_id)
-    .join(_candidate, _candidate.c.file_id == _entry.c.file_id)
-    .where(
-        _member.c.facet_id == bindparam("facet"),
-        _member.c.published >= bindparam("first"),
-        _member.c.published < bindparam("after"),
-    )
-    .order_by(_member.c.published, _member.c.article_id)
-    .offset(bindparam("offset"))
-    .limit(PART_ENTRIES)
-)
-_ARTICLE = msgspec.json.Decoder(Article)
 
 
 class Member(NamedTuple):
@@ -67,15 +49,5 @@ class CatalogueReader(IndexReader):
 
     def part(self, state: FacetState, part: Part) -> tuple[SelectedEntry, ...]:
         """The entries of one archive document, oldest first."""
-        first, after = month_bounds(part.month)
-        bounds = {"facet": state.id, "first": first, "after": after, "offset": part.offset}
         with self._snapshot() as connection:
-            rows = connection.execute(_PART, bounds).all()
-        return tuple(
-            SelectedEntry(
-                article=_ARTICLE.decode(row.payload),
-                updated=datetime.fromtimestamp(row.updated, UTC),
-                digest=row.digest.hex(),
-            )
-            for row in rows
-        )
+            return self._entries_of(connection, state, part)

@@ -75,7 +75,7 @@ class BuildKeeper:
         Nothing if it cannot be told, which is said.
         """
         serving, roots = builds.serving_build(self._state_dir), self.memory.fact("roots") or []
-        if serving in (None, self._build) or serving is None or root not in roots:
+        if serving is None or serving == self._build or root not in roots:
             return
         try:
             yield from inherited_files(serving, roots.index(root), self._selections)

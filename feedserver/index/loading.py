@@ -1,22 +1,20 @@
 """Publishes all claims of a new build at once.
 
-Says the same as settling them one batch after the other does, in half the time: nothing was live before, so
-that nothing is looked up; sums are kept until the end; memberships are written in their order. Written
-as they come, the memberships of a million articles would touch all of their pages again with every batch
-(measured at 100,000: half of the time of a first index). Nobody reads the build yet, and it is thrown
-away if this is not finished (promise 7). The memory is written first, as the writer does.
+Says the same as settling them one batch after the other does, in about half the time (85 µs an article for
+158, measured): nothing was live before, so that nothing is looked up; sums are kept until the end;
+memberships are written in their order. Written as they come, those of a million articles would touch nearly
+all of their pages again with every batch. Nobody reads the build yet, and it is thrown away if this is not
+finished (promise 7). The memory is written first, as the writer does.
 """
 
 from __future__ import annotations
-
-from collections.abc import Sequence
 
 from sqlalchemy import BigInteger, Column, Connection, Integer, MetaData, String, Table, insert, select
 
 from feedserver.index import schema
 from feedserver.index.builds import transaction
-from feedserver.index.candidates import claimed_ids, date_by_first_sight, winners
-from feedserver.index.decisions import KnownArticle, LiveEntry, publish
+from feedserver.index.candidates import claimed_ids
+from feedserver.index.entries import decided_entries, store_entries
 from feedserver.index.ledger import (
     MEMBERSHIP_COLUMNS,
     Ledger,
@@ -39,7 +37,6 @@ _LOADED = Table(
     prefixes=["TEMPORARY"],
 )
 _INSERT_LOADED = insert(_LOADED)
-INSERT_ENTRY = insert(schema.entry)
 
 
 def load(connection: Connection, memory: Memory, sequence: int, now: int) -> int:
@@ -68,7 +65,8 @@ def load(connection: Connection, memory: Memory, sequence: int, now: int) -> int
             if not claimed:
                 break
             last = claimed[-1]
-            entries = _entries(connection, memory, claimed, now)
+            entries = list(decided_entries(connection, memory, claimed, now).values())
+            store_entries(connection, entries)
             for entry in entries:
                 ledger.move(None, entry)
             unseen = {name for name, _ in ledger.joined} - ids.keys()
@@ -90,19 +88,3 @@ def load(connection: Connection, memory: Memory, sequence: int, now: int) -> int
             late.create(connection)
         memory.remember_listings(write_sums(connection, ledger.sums, new, sequence=sequence, now=now))
     return loaded
-
-
-def _entries(connection: Connection, memory: Memory, claimed: Sequence[str], now: int) -> list[LiveEntry]:
-    """Remember and store what is live of some articles."""
-    known = memory.articles(claimed)
-    date_by_first_sight(connection, known, now)
-    entries: list[LiveEntry] = []
-    learned: dict[str, KnownArticle] = {}
-    for key, winner in winners(connection, claimed, now).items():
-        entry, after = publish(winner, known.get(key), now)
-        entries.append(entry)
-        if after != known.get(key):
-            learned[key] = after
-    memory.remember_articles(learned)
-    write_rows(connection, INSERT_ENTRY, LiveEntry._fields, entries)
-    return entries

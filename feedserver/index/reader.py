@@ -182,7 +182,6 @@ class IndexReader:
         Raises:
             IndexNotReadyError: before the first index is complete.
         """
-        first, after = month_bounds(part.month)
         with self._snapshot() as connection:
             state = self._facet(connection, key)
             if state is None:
@@ -190,9 +189,15 @@ class IndexReader:
             months, open_month = self._months(connection, state)
             if not is_closed(part, months, open_month):
                 return None
-            bounds = {"facet": state.id, "first": first, "after": after, "offset": part.offset}
-            rows = connection.execute(_OLDEST, bounds).all()
-        return Selected(state=state, entries=_selected(rows), months=months, open_month=open_month)
+            entries = self._entries_of(connection, state, part)
+        return Selected(state=state, entries=entries, months=months, open_month=open_month)
+
+    @staticmethod
+    def _entries_of(connection: Connection, state: FacetState, part: Part) -> tuple[SelectedEntry, ...]:
+        """The entries of one archive document, oldest first."""
+        first, after = month_bounds(part.month)
+        bounds = {"facet": state.id, "first": first, "after": after, "offset": part.offset}
+        return _selected(connection.execute(_OLDEST, bounds).all())
 
     def revision(self) -> str:
         """Another one after every commit that changed a listing. Raises IndexNotReadyError."""

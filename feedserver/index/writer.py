@@ -2,28 +2,29 @@
 
 Takes what was read of files, decides what is live now, and writes the difference: entries, listings
 and their versions, in one transaction per batch, so that a reader sees a batch whole or not at all
-(promise 7). The memory is written first: if the process dies in between, the next reading of the
-same files decides the same (promise 2). Reads no file and no clock.
+(promise 7). The memory is written first; if the process dies in between, `recovery` lets it go back to what
+was published (promise 2). Reads no file and no clock.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import Connection, select, update
 from sqlalchemy.dialects.sqlite import insert
 
 from feedserver.archives import month_bounds, month_of
 from feedserver.index import candidates, schema
 from feedserver.index.builds import transaction
 from feedserver.index.contents import content_of, reading_of
-from feedserver.index.decisions import KnownArticle, LiveEntry, Usable, publish
+from feedserver.index.decisions import Usable
+from feedserver.index.entries import decided_entries, remove_entries, store_entries, stored_entries
 from feedserver.index.files import file_ids, remove_files, store_files, stored_stamps
 from feedserver.index.ledger import Ledger, create_facets, name_of, write_ledger
-from feedserver.index.loading import INSERT_ENTRY, load
+from feedserver.index.loading import load
 from feedserver.index.memory import Memory
 from feedserver.index.recovery import recover
-from feedserver.index.statements import delete_by_key, rows_by_key, write_rows
+from feedserver.index.statements import write_rows
 from feedserver.index.taxonomies import store_taxonomies, stored_taxonomies
 from feedserver.model import (
     FileChange,
@@ -41,8 +42,6 @@ from feedserver.model import (
 STAMPS_AT_A_TIME = 2000
 _AFTER_ALL = "\U0010ffff"
 
-_ENTRIES = select(schema.entry)
-_DELETE_ENTRY = delete(schema.entry)
 _INSERT_FACT = insert(schema.meta)
 _UPSERT_FACT = _INSERT_FACT.on_conflict_do_update(
     index_elements=["key"], set_={"value": _INSERT_FACT.excluded["value"]}
@@ -261,41 +260,16 @@ class IndexWriter:
         """Make the entries of the touched ids what their claims say. Returns how many changed."""
         if not touched:
             return 0
-        known = self._memory.articles(touched)
-        candidates.date_by_first_sight(self._connection, known, now)
-        old, new = self._entries(touched), self._live_entries(touched, known, now)
+        old = stored_entries(self._connection, touched)
+        new = decided_entries(self._connection, self._memory, touched, now)
         ledger = Ledger()
         changed = sorted(key for key in touched if old.get(key) != new.get(key))
         for key in changed:
             ledger.move(old.get(key), new.get(key))
-        self._replace_entries(changed, old, new)
+        remove_entries(self._connection, [key for key in changed if key in old])
+        store_entries(self._connection, [new[key] for key in changed if key in new])
         self._memory.remember_listings(write_ledger(self._connection, ledger, sequence, now))
         return len(changed)
-
-    def _entries(self, touched: set[str]) -> dict[str, LiveEntry]:
-        rows = rows_by_key(self._connection, _ENTRIES, schema.entry.c.article_id, touched)
-        return {row[0]: LiveEntry._make(row) for row in rows}
-
-    def _live_entries(
-        self, touched: set[str], known: Mapping[str, KnownArticle], now: int
-    ) -> dict[str, LiveEntry]:
-        """The entries to publish, remembered before they are."""
-        learned: dict[str, KnownArticle] = {}
-        entries: dict[str, LiveEntry] = {}
-        for key, winner in candidates.winners(self._connection, touched, now).items():
-            entries[key], after = publish(winner, known.get(key), now)
-            if after != known.get(key):
-                learned[key] = after
-        self._memory.remember_articles(learned)
-        return entries
-
-    def _replace_entries(
-        self, changed: Sequence[str], old: Mapping[str, LiveEntry], new: Mapping[str, LiveEntry]
-    ) -> None:
-        gone = [key for key in changed if key in old]
-        delete_by_key(self._connection, _DELETE_ENTRY, schema.entry.c.article_id, gone)
-        rows = [new[key] for key in changed if key in new]
-        write_rows(self._connection, INSERT_ENTRY, LiveEntry._fields, rows)
 
 
 def _mtime_of(change: FileChange) -> int:
