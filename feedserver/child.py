@@ -18,6 +18,7 @@ import msgspec
 from feedserver.errors import FeedserverError
 from feedserver.lock import IndexerLock
 from feedserver.plan import Plan
+from feedserver.processes import freeze_imports
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +35,7 @@ def run(lock: IndexerLock, plan: Plan, stop: threading.Event) -> None:
 
     lock.sign(plan.fingerprint)
     indexer = Indexer(plan)
+    freeze_imports()
     try:
         Follower(indexer, plan, stop).run()
     finally:

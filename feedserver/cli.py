@@ -41,6 +41,7 @@ from feedserver.indexer import Progress as ScanProgress
 from feedserver.lock import IndexerLock, holder
 from feedserver.model import Format, Kind, Severity, Verdict
 from feedserver.plan import Plan
+from feedserver.processes import freeze_imports
 from feedserver.publisher import Publisher
 from feedserver.serving import Server, StateClaim, check_port
 from feedserver.settings import Settings, load_settings, origins
@@ -208,6 +209,7 @@ def _bring_up_to_date(plan: Plan) -> Summary | None:
 def _index_once(lock: IndexerLock, plan: Plan) -> Summary:
     lock.sign(plan.fingerprint)
     indexer = Indexer(plan)
+    freeze_imports()
     try:
         with _progress_bar("Reading articles") as progress:
             return indexer.refresh(progress)

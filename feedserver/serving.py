@@ -22,6 +22,7 @@ from gunicorn.arbiter import Arbiter
 
 from feedserver.app import create_app, start_serving, stop_serving
 from feedserver.errors import FeedserverError, PortError, ServerBusyError
+from feedserver.processes import freeze_imports
 from feedserver.settings import Settings, load_settings
 
 
@@ -48,6 +49,7 @@ def post_worker_init(worker: Any) -> None:
     """gunicorn's hook in a worker that is ready: begin to offer the indexer, before any request."""
     if isinstance(worker.wsgi, Flask):
         start_serving(worker.wsgi)
+    freeze_imports()
 
 
 def worker_exit(_server: object, worker: Any) -> None:

@@ -311,6 +311,7 @@ def test_what_is_no_whole_character_reference_stays(written: str, meant: str) ->
 
 def test_an_excerpt_keeps_its_lines() -> None:
     assert article('excerpt: " a\\u00a0 b \\r\\n\\r\\n\\r\\n\\n c\\x07"').excerpt == "a b\n\nc"
+    assert article('excerpt: "a &#10; b"').excerpt == "a\nb"
 
 
 @given(st.text())

@@ -77,12 +77,13 @@ class Fields:
         self.rules = rules
         self.notes = notes
         # The first occurrence of each key that holds something there; from the last one to the first.
-        self._filled: dict[str, Entry] = {}
+        filled: dict[str, Entry] = {}
         for entry in reversed(mapping.entries):
             if entry.value.is_empty:
-                self._filled.pop(entry.key, None)
+                filled.pop(entry.key, None)
             else:
-                self._filled[entry.key] = entry
+                filled[entry.key] = entry
+        self._filled = filled
         # Which keys may hold a field; what is not in the table is held by the key of its name.
         self._names = _names_for(rules) if is_article else {}
 
@@ -101,7 +102,10 @@ class Fields:
 
     def find(self, field: str) -> Entry | None:
         """The entry that counts for a field."""
-        for name in self._names.get(field, (field,)):
+        names = self._names.get(field)
+        if names is None:
+            return self._filled.get(field)
+        for name in names:
             if name in self._filled:
                 return self._filled[name]
         return None

@@ -40,6 +40,8 @@ def one_line(text: str) -> str:
 
 def several_lines(text: str) -> str:
     """The text of an excerpt: white space collapsed within each line, blank lines at most single."""
+    if "&" not in text and text.isprintable():  # a line break is not printable
+        return one_line(text)
     lines = (" ".join(line.split()) for line in _plain(text).splitlines())
     return _BLANK_LINES.sub("\n\n", "\n".join(lines)).strip()
 
