@@ -13,7 +13,9 @@ import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
+from heapq import merge
 from itertools import chain, groupby, islice
+from operator import attrgetter
 from pathlib import Path, PurePosixPath
 
 import msgspec
@@ -227,30 +229,27 @@ class Indexer:
         """
         if self._absence(root) is not None:
             return 0
-        paths = sorted(set(paths))
+        outermost = _outermost(paths)
         if self._scanning is not None:
-            self._scanning.overtaken.update((root, path) for path in paths)
-        todo: dict[str, Wanted] = {}
-        missing: set[str] = set()
-        for path in paths:
-            for one in self._differences(root, path):
-                if isinstance(one, Found):
-                    todo[one.path] = Wanted.of(root, one)
-                else:
-                    missing.add(one.path)
-        # What one of two overlapping paths did not find and the other did was made in between.
-        gone = [FileKey(root=root, path=path) for path in sorted(missing - todo.keys())]
-        return self._read_and_apply(list(todo.values()), gone, _Breath())
+            self._scanning.overtaken.update((root, path) for path in outermost)
+        todo: list[Wanted] = []
+        missing: list[FileKey] = []
+        for one in self._differences(root, outermost):
+            if isinstance(one, Found):
+                todo.append(Wanted.of(root, one))
+            else:
+                missing.append(FileKey(root=root, path=one.path))
+        return self._read_and_apply(todo, missing, _Breath())
 
-    def _differences(self, root: int, path: str) -> Iterator[Found | Gone]:
+    def _differences(self, root: int, paths: Sequence[str]) -> Iterator[Found | Gone]:
+        """What is new, changed or gone at or below some paths, none of which is below another."""
         scan = self._scan(root)
-        found: list[Iterable[Found]] = []
-        if scan.is_below(path):
-            seen = scan.look(path)
-            found = [] if seen is None else [[seen]]
-            if scan.is_folder(path):
-                found.append(scan.walk(path))
-        return compare(scan, chain.from_iterable(found), self._keeper.writer.stamps(root, path))
+        reachable = [path for path in paths if scan.is_below(path)]
+        seen = sorted(filter(None, map(scan.look, reachable)), key=attrgetter("path"))
+        folders = sorted(f"{path}/" for path in reachable if scan.is_folder(path))
+        below = chain.from_iterable(scan.walk(folder[:-1]) for folder in folders)
+        found = merge(seen, below, key=attrgetter("path"))
+        return compare(scan, found, self._keeper.writer.stamps_under(root, paths))
 
     def look_again(self) -> int:
         """Look once more at files that had just changed when they were read, where it is time to."""
@@ -406,6 +405,15 @@ class Indexer:
 
     def _now(self) -> int:
         return int(self._clock())
+
+
+def _outermost(paths: Iterable[str]) -> list[str]:
+    """The given paths without those that are below another one of them."""
+    kept: list[str] = []
+    for folder in sorted({f"{path}/" if path else "" for path in paths}):
+        if not kept or not folder.startswith(kept[-1]):
+            kept.append(folder)
+    return [folder.removesuffix("/") for folder in kept]
 
 
 def _iso(seconds: float) -> str:

@@ -459,14 +459,22 @@ PATHS = [
 ]  # fmt: skip
 
 
-def test_the_stamps_below_a_path_are_those_and_no_others(index: Index) -> None:
+def test_the_stamps_at_and_below_paths_are_those_and_no_others(index: Index) -> None:
     index.apply(*[a_change(path, an_article(path)) for path in PATHS])
     index.apply(a_change("a/b.md", an_article("other"), root=1))
     assert [path for path, _ in index.writer.stamps(0)] == sorted(PATHS)
-    for under in ("a", "a/b", "a0", "A", "a_", "a.b", "b"):
-        expected = sorted(path for path in PATHS if path == under or path.startswith(f"{under}/"))
-        assert [path for path, _ in index.writer.stamps(0, under)] == expected
+    candidates = ["a", "a/b", "a/b.md", "a0", "a0.md", "A", "a_", "a.b", "a.md", "ab", "b"]
+    for paths in [
+        *([path] for path in candidates),
+        ["a0", "a", "a.md", "b"],
+        ["ab", "a_", "a/b", "a.b", "a-b.md"],
+    ]:
+        expected = sorted(
+            path for path in PATHS if any(path == under or path.startswith(f"{under}/") for under in paths)
+        )
+        assert [path for path, _ in index.writer.stamps_under(0, paths)] == expected
     assert [path for path, _ in index.writer.stamps(1)] == ["a/b.md"]
+    assert [path for path, _ in index.writer.stamps_under(1, ["a"])] == ["a/b.md"]
 
 
 def test_stamps_are_read_some_at_a_time_and_none_is_left_out(

@@ -11,7 +11,19 @@ from functools import lru_cache
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Integer, Select, bindparam, delete, literal_column, select
+from sqlalchemy import (
+    Connection,
+    Integer,
+    Select,
+    String,
+    bindparam,
+    column,
+    delete,
+    exists,
+    func,
+    literal_column,
+    select,
+)
 from sqlalchemy.dialects.sqlite import insert
 
 from feedserver.index import schema
@@ -20,8 +32,9 @@ from feedserver.model import FileChange, FileKey, Stamp
 
 _KEY = ("root", "path")
 _VALUES = ("mtime_ns", "ctime_ns", "size", "inode", "verdict", "findings")
+_STAMP_COLUMNS = tuple(schema.file.c[name] for name in ("path", "mtime_ns", "ctime_ns", "size", "inode"))
 _STAMPS = (
-    select(*(schema.file.c[name] for name in ("path", "mtime_ns", "ctime_ns", "size", "inode")))
+    select(*_STAMP_COLUMNS)
     .where(
         schema.file.c.root == bindparam("of"),
         schema.file.c.path >= bindparam("first"),
@@ -30,6 +43,15 @@ _STAMPS = (
     .order_by(schema.file.c.path)
     .limit(bindparam("most"))
     .offset(literal_column("0"))
+)
+_FOLDERS = func.json_each(bindparam("folders")).table_valued(column("value", String), name="folders")
+# Everything that begins with "folder/" sorts between it and "folder0".
+_OCCUPIED = select(_FOLDERS.c.value).where(
+    exists().where(
+        schema.file.c.root == bindparam("of"),
+        schema.file.c.path > _FOLDERS.c.value.concat(literal_column("'/'")),
+        schema.file.c.path < _FOLDERS.c.value.concat(literal_column("'0'")),
+    )
 )
 _INSERT = insert(schema.file)
 _DELETE = delete(schema.file)
@@ -45,11 +67,29 @@ def stored_stamps(
 
     `most` is how many there are at most; the next ones begin after the last of them.
     """
-    rows = rows_for(connection, _STAMPS, root, first, before, most)
+    return list(map(_path_and_stamp, rows_for(connection, _STAMPS, root, first, before, most)))
+
+
+def stamps_at(connection: Connection, root: int, paths: Iterable[str]) -> list[tuple[str, Stamp]]:
+    """Those of the given paths of a root that are files, with their stamps, in any order."""
+    return list(map(_path_and_stamp, rows_by_key(connection, _stamps_of(root), schema.file.c.path, paths)))
+
+
+def occupied(connection: Connection, root: int, folders: Sequence[str]) -> list[str]:
+    """The given paths of a root below which there are files, in any order."""
     return [
-        (path, Stamp(mtime_ns=mtime_ns, ctime_ns=ctime_ns, size=size, inode=int(inode)))
-        for path, mtime_ns, ctime_ns, size, inode in rows
+        folder for (folder,) in rows_for(connection, _OCCUPIED, msgspec.json.encode(folders).decode(), root)
     ]
+
+
+def _path_and_stamp(row: tuple[str, int, int, int, str]) -> tuple[str, Stamp]:
+    path, mtime_ns, ctime_ns, size, inode = row
+    return path, Stamp(mtime_ns=mtime_ns, ctime_ns=ctime_ns, size=size, inode=int(inode))
+
+
+@lru_cache
+def _stamps_of(root: int) -> Select[Any]:
+    return select(*_STAMP_COLUMNS).where(schema.file.c.root == literal_column(str(root), Integer))
 
 
 def store_files(connection: Connection, changes: Sequence[FileChange]) -> dict[FileKey, int]:

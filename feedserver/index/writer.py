@@ -9,6 +9,9 @@ was published (promise 2). Reads no file and no clock.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from heapq import merge
+from itertools import chain
+from operator import itemgetter
 
 from sqlalchemy import Connection, select, update
 from sqlalchemy.dialects.sqlite import insert
@@ -19,7 +22,7 @@ from feedserver.index.builds import transaction
 from feedserver.index.contents import content_of, reading_of
 from feedserver.index.decisions import Usable
 from feedserver.index.entries import decided_entries, remove_entries, store_entries, stored_entries
-from feedserver.index.files import file_ids, remove_files, store_files, stored_stamps
+from feedserver.index.files import file_ids, occupied, remove_files, stamps_at, store_files, stored_stamps
 from feedserver.index.ledger import Ledger, create_facets, name_of, write_ledger
 from feedserver.index.loading import load
 from feedserver.index.memory import Memory
@@ -114,23 +117,36 @@ class IndexWriter:
 
     # --- what is known of files -----------------------------------------------------------------
 
-    def stamps(self, root: int, under: str = "") -> Iterator[tuple[str, Stamp]]:
-        """Paths and stamps of all files of a root, or of those at or below one path, in their order.
+    def stamps(self, root: int) -> Iterator[tuple[str, Stamp]]:
+        """Paths and stamps of all files of a root, in their order.
 
         Read some at a time: what is written meanwhile behind the place that was reached is seen.
         """
-        # Everything that begins with "under/" sorts between it and "under0".
-        bounds = [(under, f"{under}\0"), (f"{under}/", f"{under}0")] if under else [("", _AFTER_ALL)]
-        while bounds:
+        return self._stamps(root, "", _AFTER_ALL)
+
+    def stamps_under(self, root: int, paths: Sequence[str]) -> Iterator[tuple[str, Stamp]]:
+        """Paths and stamps of the files at or below some paths, none of which is below another.
+
+        In their order, and read as `stamps` are.
+        """
+        if "" in paths:
+            return self.stamps(root)
+        with transaction(self._connection):
+            files = sorted(stamps_at(self._connection, root, paths))
+            folders = sorted(f"{path}/" for path in occupied(self._connection, root, paths))
+        # Everything that begins with "folder/" sorts between it and "folder0".
+        below = (self._stamps(root, folder, f"{folder[:-1]}0") for folder in folders)
+        return merge(files, chain.from_iterable(below), key=itemgetter(0))
+
+    def _stamps(self, root: int, first: str, before: str) -> Iterator[tuple[str, Stamp]]:
+        is_more = True
+        while is_more:
             with transaction(self._connection):
-                pages = [
-                    (stored_stamps(self._connection, root, first, before, STAMPS_AT_A_TIME), before)
-                    for first, before in bounds
-                ]
-            for page, _ in pages:
-                yield from page
-            full = [(page, before) for page, before in pages if len(page) == STAMPS_AT_A_TIME]
-            bounds = [(f"{page[-1][0]}\0", before) for page, before in full]
+                page = stored_stamps(self._connection, root, first, before, STAMPS_AT_A_TIME)
+            yield from page
+            is_more = len(page) == STAMPS_AT_A_TIME
+            if is_more:
+                first = f"{page[-1][0]}\0"
 
     def is_in_use(self, key: FileKey) -> bool:
         """Whether a file holds an article that is or will be shown, or describes a listing."""
