@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 import math
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from heapq import merge
@@ -356,6 +357,8 @@ class Indexer:
         return not scan.is_below(key.path) or scan.look(key.path) is None
 
     def _apply(self, changes: Sequence[FileChange]) -> int:
+        if not self._keeper.is_serving():
+            self._keep_published(changes)
         changed = self._keeper.apply(changes, self._now())
         stamps = [one.stamp for one in changes if one.stamp is not None]
         if changed and stamps:
@@ -364,6 +367,15 @@ class Indexer:
             lag = max(0.0, self._clock() - arrived)
             self._keeper.writer.note({"change_published": _iso(self._clock()), "change_lag": f"{lag:.3f}"})
         return changed
+
+    def _keep_published(self, changes: Sequence[FileChange]) -> None:
+        """Let a new build have the last good versions of files that broke while nobody looked."""
+        broken: defaultdict[int, dict[str, str]] = defaultdict(dict)
+        for change in changes:
+            if change.content is not None and change.content.verdict is Verdict.BROKEN:
+                broken[change.key.root][change.key.path] = change.order_path
+        for root, paths in broken.items():
+            self._keeper.keep_published(self._plan.roots[root].path, paths)
 
     # --- files ----------------------------------------------------------------------------------
 

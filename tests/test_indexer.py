@@ -677,6 +677,33 @@ def test_a_file_that_breaks_while_nobody_looks_keeps_its_last_good_version(site:
     assert site.titles() == {"Bees", "Wasps"}
 
 
+def test_a_file_that_breaks_before_the_index_is_built_for_other_settings_keeps_its_last_good_version(
+    tmp_path: Path,
+) -> None:
+    clock, folder = Clock(LATER), tmp_path / "articles"
+    bees = write_article(folder, "_news/bees.md", title="Bees", mtime=START, heat=9)
+    topic = write_file(folder, "topics/ai.md", "---\ntaxonomy: topic\nname: AI\nexcerpt: Machines\n---\n")
+    plan = a_plan(tmp_path / "state", folder)
+    with closing(Indexer(plan, clock)) as before:
+        before.refresh()
+    known = contents(tmp_path / "state")
+    for path in (bees, topic):
+        path.write_text("---\ntitle: [\n---\n")
+    hot = Selection(name="hot", title="Hot", min_heat=5)
+    with closing(Indexer(msgspec.structs.replace(plan, fingerprint="b", selections=(hot,)), clock)) as after:
+        after.refresh()
+        found = contents(tmp_path / "state")
+        assert found.entries[BEES][:4] == known.entries[BEES][:4]
+        assert found.facets["feeds/hot"][1] == 1
+        assert found.facets["topics/ai"][5] == known.facets["topics/ai"][5] is not None
+    with closing(Indexer(msgspec.structs.replace(plan, fingerprint="c"), clock)) as later:
+        later.refresh()
+        assert contents(tmp_path / "state").entries[BEES][:4] == known.entries[BEES][:4]
+        write_article(folder, "_news/bees.md", title="Ants", mtime=START + 5)
+        later.refresh()
+        assert contents(tmp_path / "state").entries[BEES][3] > known.entries[BEES][3]
+
+
 def test_what_another_build_would_not_mend_is_an_error_of_ours(site: Site) -> None:
     some_articles(site)
     build = builds.serving_build(site.state_dir)

@@ -8,7 +8,7 @@ is written into a build is the writer's business; reads no file of articles and 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine, select
@@ -18,7 +18,7 @@ from feedserver.errors import StateError
 from feedserver.index import builds, schema
 from feedserver.index.builds import transaction
 from feedserver.index.memory import Memory
-from feedserver.index.predecessor import inherited_files
+from feedserver.index.predecessor import inherited_files, published_readings
 from feedserver.index.writer import IndexWriter
 from feedserver.model import FileChange, FileContent, Selection, Stamp
 
@@ -74,13 +74,39 @@ class BuildKeeper:
 
         Nothing if it cannot be told, which is said.
         """
-        serving, roots = builds.serving_build(self._state_dir), self.memory.fact("roots") or []
-        if serving is None or serving == self._build or root not in roots:
+        source = self._predecessor(root)
+        if source is None:
             return
         try:
-            yield from inherited_files(serving, roots.index(root), self._selections)
+            yield from inherited_files(*source, self._selections)
         except DBAPIError as error:
             log.warning("what was published from %s is lost until it is there again: %s", root, error.orig)
+
+    def keep_published(self, root: str, broken: Mapping[str, str]) -> None:
+        """Remember what the serving build has of files of a root that a new build finds broken (promise 5).
+
+        `broken` has their paths, each with its order path. Nothing if it cannot be told, which is said.
+        """
+        source = self._predecessor(root)
+        if source is None or not broken:
+            return
+        try:
+            published = published_readings(*source, list(broken))
+        except DBAPIError as error:
+            log.warning("what was published of broken files in %s is lost: %s", root, error.orig)
+            return
+        remembered = self.memory.last_good(broken.values())
+        keep = {
+            broken[path]: reading for path, reading in published.items() if broken[path] not in remembered
+        }
+        self.memory.replace_last_good(keep, ())
+
+    def _predecessor(self, root: str) -> tuple[Path, int] | None:
+        """The serving build and the position of a root in it, if the present build is a new one."""
+        serving, roots = builds.serving_build(self._state_dir), self.memory.fact("roots") or []
+        if serving is None or serving == self._build or root not in roots:
+            return None
+        return serving, roots.index(root)
 
     def apply(self, changes: Sequence[FileChange], now: int) -> int:
         """Write what was read of files. Returns how many articles changed; in a new build none does yet."""

@@ -1,8 +1,8 @@
-"""What the serving build says of the files of a root, for a new build that cannot read them itself.
+"""What the serving build says of files, for a new build that cannot read them itself.
 
-A root may be away (unmounted, say) just when the index must be built anew, after an upgrade or for other
-settings. What was published from it then goes over from the build that serves into the one that is made.
-Reads only; fails where the tables of that build are of another version.
+A root may be away (unmounted, say), or a file be broken, just when the index must be built anew, after an
+upgrade or for other settings. What was published then goes over from the build that serves into the one that
+is made. Reads only; fails where the tables of that build are of another version.
 """
 
 from __future__ import annotations
@@ -18,8 +18,9 @@ from feedserver.index import builds, schema
 from feedserver.index.builds import PIECE, transaction
 from feedserver.index.candidates import stored_contents
 from feedserver.index.contents import content_of, reading_of
+from feedserver.index.files import file_ids
 from feedserver.index.taxonomies import stored_taxonomies
-from feedserver.model import FileContent, Finding, Selection, Stamp, Taxonomy, Verdict
+from feedserver.model import FileContent, FileKey, Finding, Reading, Selection, Stamp, Taxonomy, Verdict
 
 _FINDINGS = msgspec.json.Decoder(tuple[Finding, ...])
 
@@ -60,6 +61,33 @@ def inherited_files(
                 yield found
     finally:
         engine.dispose()
+
+
+def published_readings(build: Path, root: int, paths: Sequence[str]) -> dict[str, tuple[Reading, int]]:
+    """The readings that a build has of files of a root, each with its mtime; of others it publishes nothing.
+
+    Args:
+        build: the one that serves.
+        root: the position that the root had in its settings.
+        paths: of the files.
+
+    Raises:
+        DBAPIError: if the build cannot be read.
+    """
+    keys = [FileKey(root=root, path=path) for path in paths]
+    engine = builds.open_engine(build)
+    try:
+        with engine.connect() as connection, transaction(connection):
+            ids = {file_id: key.path for key, file_id in file_ids(connection, keys).items()}
+            stated = stored_contents(connection, ids)
+            described = stored_taxonomies(connection, ids)
+    finally:
+        engine.dispose()
+    articles = {ids[file_id]: (reading_of(content), mtime) for file_id, (content, mtime) in stated.items()}
+    return articles | {
+        ids[file_id]: (Reading(verdict=Verdict.TAXONOMY, taxonomy=taxonomy), 0)
+        for file_id, taxonomy in described.items()
+    }
 
 
 def _content(
