@@ -8,7 +8,7 @@ its parent, and needs none of what the command needs (measured: 0.27 instead of 
 
 def main() -> None:
     """Run the command."""
-    from feedserver.cli import main as command  # noqa: PLC0415  see above
+    from feedserver.cli.group import main as command  # noqa: PLC0415  see above
 
     command()
 

@@ -11,8 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from feedserver.index.decisions import Candidate, choose_winner
-from feedserver.index.reader import doubled_id
+from feedserver.index.decisions import Candidate, choose_winner, doubled_id
 from feedserver.model import FileContent, Finding, Severity, StatedArticle, Verdict
 from feedserver.plan import Plan, Root
 from feedserver.readings import Wanted, read_wanted

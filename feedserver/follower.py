@@ -18,6 +18,7 @@ from typing import NamedTuple
 from sqlalchemy.exc import DBAPIError
 
 from feedserver.indexer import Indexer, Summary
+from feedserver.lock import RESCAN_REQUEST
 from feedserver.plan import Plan
 from feedserver.watcher import Watcher
 
@@ -25,9 +26,6 @@ log = logging.getLogger(__name__)
 
 # How often the loop looks at its requests and its stop signal when nothing happens.
 IDLE_SECONDS = 0.5
-
-# Touched by `feedserver index` to ask a running indexer for a scan.
-RESCAN_REQUEST = "rescan-request"
 
 
 class _Folder(NamedTuple):

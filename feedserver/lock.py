@@ -1,9 +1,9 @@
-"""The lock of the indexer: one indexer per state folder, by an OS lock.
+"""The OS locks of a state folder: one indexer, and only servers that publish the same.
 
-The lock belongs to an open file, so the kernel frees it when its holder dies, however it dies. A
-starter takes it and hands the open file to the child it starts, so that exactly one child is ever
-started. The file's content tells people who holds it; it decides nothing. Does not know what an
-indexer does.
+A lock belongs to an open file, so the kernel frees it when its holder dies, however it dies. A
+starter takes the indexer's and hands the open file to the child it starts, so that exactly one child is ever
+started. Its content tells people who holds it; it decides nothing. Does not know what an indexer or a
+server does.
 """
 
 from __future__ import annotations
@@ -14,7 +14,12 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
+from feedserver.errors import ServerBusyError
+
 LOCK = "indexer.lock"
+
+# Who finds the lock taken touches this file, to have its holder scan at once.
+RESCAN_REQUEST = "rescan-request"
 
 
 class Holder(NamedTuple):
@@ -76,3 +81,43 @@ def holder(state_dir: Path) -> Holder | None:
         return Holder(pid=content["pid"], fingerprint=content["fingerprint"])
     except (FileNotFoundError, ValueError, KeyError, TypeError):
         return None
+
+
+class StateClaim:
+    """What the servers of one state folder have in common: what they publish of it.
+
+    Two servers that differ in it would overwrite each other's ETags in the memory. Each holds a shared
+    OS lock on a file that tells its fingerprint; only who holds it alone may write another one. The
+    kernel frees the lock when the last process of a server ends, however it ends. A context manager.
+    """
+
+    NAME = "servers.lock"
+
+    def __init__(self, state_dir: Path, fingerprint: str) -> None:
+        """Join the servers of a state folder.
+
+        Raises:
+            ServerBusyError: if servers with another fingerprint are running.
+        """
+        self._descriptor = os.open(state_dir / self.NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.ftruncate(self._descriptor, 0)
+            os.pwrite(self._descriptor, f"{os.getpid()} {fingerprint}".encode(), 0)
+        except BlockingIOError:
+            pass
+        # Waits while another server writes, which is no time at all.
+        fcntl.flock(self._descriptor, fcntl.LOCK_SH)
+        pid, _, running = os.pread(self._descriptor, 200, 0).decode().partition(" ")
+        if running != fingerprint:
+            os.close(self._descriptor)
+            raise ServerBusyError(
+                f"{state_dir}: is in use by the server with process id {pid}, which runs with other"
+                " folders or settings; stop it, or name another state folder with --state-dir"
+            )
+
+    def __enter__(self) -> StateClaim:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._descriptor)

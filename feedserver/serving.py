@@ -8,12 +8,10 @@ nothing by itself.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import socket
 import sys
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 from flask import Flask
@@ -21,7 +19,7 @@ from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
 
 from feedserver.app import create_app, start_serving, stop_serving
-from feedserver.errors import FeedserverError, PortError, ServerBusyError
+from feedserver.errors import FeedserverError, PortError
 from feedserver.processes import freeze_imports
 from feedserver.settings import Settings, load_settings
 
@@ -101,46 +99,6 @@ def check_port(host: str, port: int) -> None:
             probe.listen()
     except OSError as error:
         raise PortError(host, port, (error.strerror or str(error)).lower()) from error
-
-
-class StateClaim:
-    """What the servers of one state folder have in common: what they publish of it.
-
-    Two servers that differ in it would overwrite each other's ETags in the memory. Each holds a shared
-    OS lock on a file that tells its fingerprint; only who holds it alone may write another one. The
-    kernel frees the lock when the last process of a server ends, however it ends. A context manager.
-    """
-
-    NAME = "servers.lock"
-
-    def __init__(self, state_dir: Path, fingerprint: str) -> None:
-        """Join the servers of a state folder.
-
-        Raises:
-            ServerBusyError: if servers with another fingerprint are running.
-        """
-        self._descriptor = os.open(state_dir / self.NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        try:
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            os.ftruncate(self._descriptor, 0)
-            os.pwrite(self._descriptor, f"{os.getpid()} {fingerprint}".encode(), 0)
-        except BlockingIOError:
-            pass
-        # Waits while another server writes, which is no time at all.
-        fcntl.flock(self._descriptor, fcntl.LOCK_SH)
-        pid, _, running = os.pread(self._descriptor, 200, 0).decode().partition(" ")
-        if running != fingerprint:
-            os.close(self._descriptor)
-            raise ServerBusyError(
-                f"{state_dir}: is in use by the server with process id {pid}, which runs with other"
-                " folders or settings; stop it, or name another state folder with --state-dir"
-            )
-
-    def __enter__(self) -> StateClaim:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        os.close(self._descriptor)
 
 
 def _or_exit(make: Callable[[], Flask]) -> Flask:

@@ -24,9 +24,10 @@ from typing import Any
 from builders import write_article
 from flask import Flask
 
-from feedserver.app import make_app, make_plan, prepare_state
+from feedserver.app import make_app
 from feedserver.indexer import Indexer
 from feedserver.settings import Settings, load_settings
+from feedserver.wiring.indexing import make_plan, prepare_state
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 BASE_URL = "https://feeds.example"

@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 from lxml import etree
 from servers import index, settings_of
 
-from feedserver.app import make_publisher
 from feedserver.archives import (
     PART_ENTRIES,
     Part,
@@ -33,6 +32,7 @@ from feedserver.errors import UnknownAddressError
 from feedserver.model import Format, Kind, ListingKey
 from feedserver.publisher import Document, Publisher
 from feedserver.web.addresses import parse
+from feedserver.wiring.publishing import make_publisher
 
 ARTICLES = ListingKey(kind=Kind.ARTICLES)
 MID_JUNE = datetime(2025, 6, 15, tzinfo=UTC)

@@ -9,11 +9,11 @@ import pytest
 from feed_samples import RICH, a_feed
 from servers import index, settings_of, write_story
 
-from feedserver.app import make_publisher
 from feedserver.errors import SettingsError
 from feedserver.model import Branding, Format, Kind, ListingKey
 from feedserver.publisher import Document
 from feedserver.render import render
+from feedserver.wiring.publishing import make_publisher
 
 EVERYTHING = ListingKey(kind=Kind.ARTICLES)
 XML_FORMATS = [Format.RSS, Format.ATOM]

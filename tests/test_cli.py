@@ -22,13 +22,12 @@ from click.testing import CliRunner
 from servers import PATIENCE, REPOSITORY, Server, feedserver, free_port, serve, started, write_story
 
 from feedserver import __version__
-from feedserver.app import make_publisher
-from feedserver.cli import main
-from feedserver.follower import RESCAN_REQUEST
-from feedserver.lock import IndexerLock
+from feedserver.cli.group import main
+from feedserver.lock import RESCAN_REQUEST, IndexerLock
 from feedserver.model import Format, Kind, ListingKey
 from feedserver.publisher import Document, Publisher
 from feedserver.settings import load_settings
+from feedserver.wiring.publishing import make_publisher
 
 BROKEN = '---\ntitle: "x\ndate: 2024-05-01\n---\nText.\n'
 AI = ListingKey(kind=Kind.TOPIC, slug="ai")

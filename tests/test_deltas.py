@@ -13,11 +13,11 @@ from flask.testing import FlaskClient
 from servers import index, quiet_app, settings_of
 from werkzeug.test import TestResponse
 
-from feedserver.app import make_publisher
 from feedserver.cache import open_cache
 from feedserver.model import Format, Kind, ListingKey
 from feedserver.publisher import DELTA_SECONDS, Document, FeedLimits, Publisher
 from feedserver.settings_schema import Settings
+from feedserver.wiring.publishing import make_publisher
 
 PATH = "/topics/tides.atom"
 WANTED = {"A-IM": "feed"}

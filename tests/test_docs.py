@@ -11,10 +11,11 @@ from typing import Any
 
 import pytest
 import yaml
+from click import Context
 from click.testing import CliRunner
 
 from feedserver.articles.fields import NAMES
-from feedserver.cli import main
+from feedserver.cli.group import SUMMARIES, main
 from feedserver.settings import load_settings
 from feedserver.web.addresses import GROUPS
 
@@ -110,13 +111,14 @@ def test_the_readme_names_every_field_with_all_its_keys() -> None:
 def test_the_readme_names_every_command() -> None:
     named = set(re.findall(r"^\| `feedserver (\w+)", README, re.MULTILINE))
 
-    assert named == set(main.commands)
+    assert named == set(SUMMARIES)
 
 
 def test_the_readme_names_every_option_of_every_command() -> None:
     options = {
         name
-        for command in main.commands.values()
+        for command in (main.get_command(Context(main), name) for name in SUMMARIES)
+        if command is not None
         for parameter in command.params
         for name in parameter.opts
         if name.startswith("--")

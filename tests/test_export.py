@@ -24,7 +24,6 @@ from builders import Clock, wait_for, write_file
 from flask.testing import FlaskClient
 from servers import BASE_URL, REPOSITORY, feedserver, index, quiet_app, serve, settings_of, write_story
 
-from feedserver.app import make_export_plan
 from feedserver.errors import ExportError, StateError, UnknownAddressError
 from feedserver.export import run
 from feedserver.export.folder import OWN, Folder, UnitRecord, Writer, Written
@@ -34,6 +33,7 @@ from feedserver.index.reader import FacetState
 from feedserver.model import Format, Kind
 from feedserver.representation import CODINGS
 from feedserver.settings import Settings
+from feedserver.wiring.exporting import make_export_plan
 
 CODING_OF = {suffix: coding for coding, suffix in SUFFIXES.items()}
 LONG = "A text that is long enough to be worth a coding. " * 30

@@ -17,9 +17,9 @@ import pytest
 from servers import index, settings_of
 
 from feedserver import channels
-from feedserver.app import make_publisher
 from feedserver.model import Format, Kind, ListingKey
 from feedserver.publisher import Document
+from feedserver.wiring.publishing import make_publisher
 
 GOLDEN = Path(__file__).parent / "golden" / "articles"
 KINDS = sorted(folder.name for folder in GOLDEN.iterdir() if folder.is_dir())

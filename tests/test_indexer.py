@@ -35,12 +35,13 @@ from unprivileged import open_folder, unprivileged
 
 from feedserver import indexer, readings
 from feedserver.errors import StateError
-from feedserver.follower import RESCAN_REQUEST, Follower
+from feedserver.follower import Follower
 from feedserver.index import builds, writer
 from feedserver.index.builds import transaction
 from feedserver.index.keeper import BuildKeeper
 from feedserver.index.reader import IndexReader
 from feedserver.indexer import Indexer, Progress, Summary
+from feedserver.lock import RESCAN_REQUEST
 from feedserver.model import Selection
 from feedserver.plan import Plan
 

@@ -19,7 +19,6 @@ from hypothesis import strategies as st
 from servers import at_once, index, settings_of, write_story
 
 from feedserver import channels, publisher
-from feedserver.app import make_publisher
 from feedserver.cache import open_cache
 from feedserver.channels import SiteFacts
 from feedserver.errors import IndexNotReadyError, UnknownAddressError
@@ -28,6 +27,7 @@ from feedserver.model import Feed, Format, Kind, ListingKey
 from feedserver.publisher import Document, FeedLimits, Publisher
 from feedserver.render import render
 from feedserver.representation import Representation
+from feedserver.wiring.publishing import make_publisher
 
 ARTICLES = ListingKey(kind=Kind.ARTICLES)
 AI = ListingKey(kind=Kind.TOPIC, slug="ai")

@@ -30,7 +30,8 @@ from servers import (
 )
 
 from feedserver.errors import PortError, ServerBusyError
-from feedserver.serving import StateClaim, check_port
+from feedserver.lock import StateClaim
+from feedserver.serving import check_port
 
 CONFIG = str(REPOSITORY / "config" / "gunicorn.conf.py")
 ENOUGH = 20  # connections of their own, after which both workers have answered (one in a million has not)

@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 from servers import REPOSITORY
 
-from feedserver.cli import main
+from feedserver.cli.group import main
 
 UNIT = (REPOSITORY / "config" / "feedserver.service").read_text(encoding="utf-8")
 INSTALLED = "/opt/feedserver/bin/feedserver"

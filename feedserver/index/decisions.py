@@ -10,7 +10,16 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from feedserver.model import Article, FileContent, Kind, ListingKey, Selection, Value
+from feedserver.model import (
+    Article,
+    FileContent,
+    Finding,
+    Kind,
+    ListingKey,
+    Selection,
+    Severity,
+    Value,
+)
 
 # Before every time that an article can state.
 _NEVER = -(1 << 62)
@@ -80,6 +89,15 @@ def choose_winner(candidates: Iterable[Candidate], now: int) -> Candidate | None
     live = [candidate for candidate in candidates if candidate.is_live(now)]
     return min(
         live, key=lambda candidate: (-candidate.stated_update(now), candidate.order_path), default=None
+    )
+
+
+def doubled_id(winner: str) -> Finding:
+    """The finding about a file whose id another live file has."""
+    return Finding(
+        severity=Severity.ERROR,
+        code="doubled-id",
+        message=f"has the same id as {winner}, which is newer or comes first, so this one is not shown",
     )
 
 

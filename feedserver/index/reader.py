@@ -23,6 +23,7 @@ from feedserver.errors import IndexNotReadyError
 from feedserver.index import builds, schema
 from feedserver.index.builds import transaction
 from feedserver.index.commits import HEADER_BYTES, Attached, attach
+from feedserver.index.decisions import doubled_id
 from feedserver.model import (
     Article,
     FileKey,
@@ -30,7 +31,6 @@ from feedserver.model import (
     Kind,
     ListingKey,
     ListingSummary,
-    Severity,
     Taxonomy,
     Value,
     Verdict,
@@ -389,15 +389,6 @@ def _selected(rows: Iterable[Any]) -> tuple[SelectedEntry, ...]:
             article=_ARTICLE.decode(row.payload), updated=_time(row.updated), digest=row.digest.hex()
         )
         for row in rows
-    )
-
-
-def doubled_id(winner: str) -> Finding:
-    """The finding about a file whose id another live file has."""
-    return Finding(
-        severity=Severity.ERROR,
-        code="doubled-id",
-        message=f"has the same id as {winner}, which is newer or comes first, so this one is not shown",
     )
 
 

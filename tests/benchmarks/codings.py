@@ -17,10 +17,11 @@ from functools import partial
 
 import brotli
 
-from feedserver.app import make_plan, make_publisher, prepare_state
 from feedserver.indexer import Indexer
 from feedserver.settings import load_settings
 from feedserver.web.addresses import parse
+from feedserver.wiring.indexing import make_plan, prepare_state
+from feedserver.wiring.publishing import make_publisher
 
 DEFAULT = ("/articles.rss", "/articles.atom", "/articles.json")
 RUNS = 15

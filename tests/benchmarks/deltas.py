@@ -15,7 +15,6 @@ import tempfile
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 
-from feedserver.app import make_plan, make_publisher, prepare_state
 from feedserver.articles.reading import read_article
 from feedserver.indexer import Indexer
 from feedserver.plan import Plan
@@ -23,6 +22,8 @@ from feedserver.publisher import Document, Publisher
 from feedserver.scanner import Scan, ScanRules
 from feedserver.settings import load_settings
 from feedserver.web.addresses import parse
+from feedserver.wiring.indexing import make_plan, prepare_state
+from feedserver.wiring.publishing import make_publisher
 
 HOUR = 3600
 DEFAULT = ("/articles.atom", "/articles.rss", "/articles.json")

@@ -1,0 +1,94 @@
+"""`feedserver export`."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+
+from feedserver.cli.indexing import bring_up_to_date
+from feedserver.cli.options import existing_folders, shared_options, sources
+from feedserver.cli.progress import progress_bar
+from feedserver.cli.state import StateCommand
+from feedserver.errors import ExportError
+from feedserver.export import run as exporting
+from feedserver.export.site import Scope
+from feedserver.lock import StateClaim
+from feedserver.model import Format, Kind
+from feedserver.plan import Plan
+from feedserver.settings import load_settings
+from feedserver.wiring.exporting import make_export_plan
+from feedserver.wiring.indexing import make_plan, prepare_state
+from feedserver.wiring.publishing import make_publisher
+
+# What of the site can be chosen, beside the formats: the archive documents in them, and the pages with
+# the directory and its lists.
+ARCHIVES, PAGES = "archives", "pages"
+CHOICES = {
+    "only": (*(fmt.value for fmt in Format), ARCHIVES, PAGES),
+    "kinds": tuple(kind.value for kind in Kind),
+}
+
+
+def _names(_: click.Context, param: click.Parameter, value: str | None) -> tuple[str, ...] | None:
+    """The names that an option lists with commas; None if it is not given."""
+    if value is None:
+        return None
+    chosen, known = tuple(value.split(",")), CHOICES[str(param.name)]
+    unknown = [name for name in chosen if name not in known]
+    if unknown:
+        raise click.BadParameter(f"{unknown[0]!r} is not one of {','.join(known)}.", param=param)
+    return chosen
+
+
+@click.command("export", cls=StateCommand)
+@click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
+@existing_folders
+@shared_options
+@click.option(
+    "--only",
+    metavar="WHAT",
+    callback=_names,
+    help=f"Only some of {','.join(CHOICES['only'])}.",
+)
+@click.option(
+    "--kinds",
+    metavar="KINDS",
+    callback=_names,
+    help=f"Only some of {','.join(CHOICES['kinds'])}.",
+)
+def command(
+    directory: Path, only: tuple[str, ...] | None, kinds: tuple[str, ...] | None, **options: Any
+) -> None:
+    """Write the whole site to DIR as files, for any static server; again, to bring it up to date."""
+    settings = load_settings(**sources(**options))
+    scope = Scope(
+        formats=tuple(fmt for fmt in Format if only is None or fmt in only),
+        archives=only is None or ARCHIVES in only,
+        pages=only is None or PAGES in only,
+        kinds=tuple(kind for kind in Kind if kinds is None or kind in kinds),
+    )
+    export_plan = make_export_plan(settings, scope)
+    prepare_state(settings)
+    plan = make_plan(settings)
+    _refuse_folder_of_articles(directory, plan)
+    # As a server does: what publishes from one state folder at a time must publish the same.
+    publishing = make_publisher(settings).fingerprint
+    with StateClaim(Path(plan.state_dir), f"{plan.fingerprint}-{publishing}"):
+        bring_up_to_date(plan)
+        begun = time.perf_counter()
+        with progress_bar("Writing the site") as progress:
+            summary = exporting.export(export_plan, directory, progress)
+    click.echo(
+        f"{summary.documents} documents in {time.perf_counter() - begun:.2f} s: {summary.written} written, "
+        f"{summary.removed} removed"
+    )
+
+
+def _refuse_folder_of_articles(directory: Path, plan: Plan) -> None:
+    """Exported pages would be read as articles."""
+    for root in plan.roots:
+        if directory.resolve().is_relative_to(Path(root.path).resolve()):
+            raise ExportError(directory, f"lies in the folder of articles {root.path}; name another one")

@@ -1,0 +1,80 @@
+"""The command group: finds the command that was asked for, and tells what went wrong in one line.
+
+Imports no command before it is run, nor to list them: each brings the machinery that it needs, and what a
+command takes that finds nothing to do is mostly that.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from importlib import import_module
+from types import MappingProxyType
+from typing import Any, NoReturn
+
+import click
+
+from feedserver import __version__
+from feedserver.errors import FeedserverError, SettingsError
+
+# Each is the `command` of the module of its name, and this how its help begins.
+SUMMARIES: Mapping[str, str] = MappingProxyType(
+    {
+        "check": "Read every article and say what is wrong with it.",
+        "config": "Show the effective settings, and where each came from.",
+        "export": "Write the whole site to DIR as files, for any static server.",
+        "index": "Bring the index of the article FOLDERs up to date.",
+        "list": "List what there are feeds of, with counts, last change and addresses.",
+        "render": "Print one feed, such as /topics/ai.atom, as the server would send it.",
+        "serve": "Serve the feeds of the article FOLDERs, behind gunicorn.",
+    }
+)
+
+
+class Group(click.Group):
+    """The commands by name, and one line for an error that can be told in one, which ends the command."""
+
+    def list_commands(self, _ctx: click.Context) -> list[str]:
+        """Their names."""
+        return list(SUMMARIES)
+
+    def get_command(self, _ctx: click.Context, name: str) -> click.Command | None:
+        """The command of a name."""
+        if name not in SUMMARIES:
+            return None
+        command: click.Command = import_module(f"feedserver.cli.{name}").command
+        return command
+
+    def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list of commands; click would load each for its summary."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(SUMMARIES.items()))
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the chosen command."""
+        try:
+            return super().invoke(ctx)
+        except SettingsError as error:
+            _fail(*error.problems, status=2)
+        except FeedserverError as error:
+            _fail(str(error), status=1)
+        except BrokenPipeError:
+            # `feedserver list | head`: nobody reads any more, which is no failure. What is still buffered
+            # must go somewhere when the interpreter ends.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(0)
+        except OSError as error:
+            _fail(f"{error.filename}: {error.strerror}" if error.filename else str(error), status=1)
+
+
+def _fail(*sentences: str, status: int) -> NoReturn:
+    for sentence in sentences:
+        click.echo(f"feedserver: {sentence}", err=True)
+    sys.exit(status)
+
+
+@click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="feedserver")
+def main() -> None:
+    """Serve folders of article files as RSS, Atom and JSON feeds."""

@@ -1,0 +1,48 @@
+"""The options and arguments that commands share, and what they mean for the settings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+Command = Callable[..., Any]
+
+folders = click.argument("folders", nargs=-1, metavar="[FOLDER]...")
+# A server waits for a folder that is not there yet; who asks for a scan has mistyped it.
+existing_folders = click.argument(
+    "folders", nargs=-1, metavar="[FOLDER]...", type=click.Path(exists=True, file_okay=False)
+)
+
+
+def shared_options(command: Command) -> Command:
+    """The options that all commands have."""
+    for option in (
+        click.option(
+            "--adopt-state",
+            is_flag=True,
+            default=None,
+            help="Go on with a state folder of other articles or ids.",
+        ),
+        click.option("--state-dir", metavar="DIR", help="Where index, memory and cache are kept."),
+        click.option("--base-url", metavar="URL", help="The public URL that all addresses begin with."),
+        click.option("--config", metavar="FILE", type=click.Path(path_type=Path), help="The settings file."),
+    ):
+        command = option(command)
+    return command
+
+
+def sources(
+    config: Path | None, base_url: str | None, state_dir: str | None, adopt_state: bool | None, **more: Any
+) -> dict[str, Any]:
+    """The arguments for `load_settings` from the options of a command."""
+    folders = more.pop("folders", ())
+    overrides = {
+        "site": {"base_url": base_url},
+        "state": {"dir": state_dir, "adopt": adopt_state},
+        "articles": list(folders) or None,
+        "server": more,
+    }
+    return {"config_file": config, "overrides": overrides}

@@ -1,0 +1,33 @@
+"""Gives a command the publisher of an index, whichever folders it is of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from feedserver.index import builds
+from feedserver.lock import IndexerLock
+from feedserver.publisher import Publisher
+from feedserver.settings import Settings
+from feedserver.wiring.indexing import make_plan, prepare_state
+from feedserver.wiring.publishing import make_publisher
+
+
+@contextmanager
+def indexed(settings: Settings) -> Iterator[Publisher]:
+    """A publisher over the index that is there, whichever folders it is of; made now, if there is none."""
+    plan = make_plan(settings)
+    if builds.serving_build(Path(plan.state_dir)) is None:
+        # Only then: who has an index needs none of what makes one.
+        from feedserver.cli.indexing import index_once, lock_after_scan  # noqa: PLC0415  see above
+
+        prepare_state(settings)
+        lock = IndexerLock.acquire(Path(plan.state_dir)) or lock_after_scan(plan)
+        if lock is not None:
+            index_once(lock, plan)
+    publisher = make_publisher(settings)
+    try:
+        yield publisher
+    finally:
+        publisher.reader.close()

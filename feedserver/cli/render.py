@@ -1,0 +1,49 @@
+"""`feedserver render`."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import click
+
+from feedserver.cli.options import shared_options, sources
+from feedserver.cli.reading import indexed
+from feedserver.cli.state import StateCommand
+from feedserver.errors import UnknownAddressError
+from feedserver.model import Format
+from feedserver.publisher import Publisher
+from feedserver.settings import load_settings
+from feedserver.web.addresses import GROUPS, guesses, parse, split_format
+
+
+@click.command("render", cls=StateCommand)
+@click.argument("address")
+@shared_options
+def command(address: str, **options: Any) -> None:
+    """Print one feed, such as /topics/ai.atom, as the server would send it."""
+    settings = load_settings(**sources(**options))
+    target = parse(address)
+    with indexed(settings) as publisher:
+        if target is None or target.document is None or not publisher.exists(target.key):
+            raise UnknownAddressError(address, _close_addresses(publisher, address))
+        body = publisher.preview(target.document)
+    sys.stdout.buffer.write(body)
+    sys.stdout.buffer.flush()
+
+
+def _close_addresses(publisher: Publisher, address: str) -> list[str]:
+    """The feeds that may have been meant: a guess that exists, else what has a similar name."""
+    for path in (address, *guesses(address)):
+        target = parse(path)
+        if target is not None and publisher.exists(target.key):
+            return [target._replace(fmt=fmt).address for fmt in ([target.fmt] if target.fmt else Format)]
+    # Only here, for an address that does not exist.
+    from feedserver.web.suggestions import closest  # noqa: PLC0415  see above
+
+    base, fmt = split_format(address)
+    target = parse(base)
+    kinds = list(GROUPS.values()) if target is None else [target.key.kind]
+    name = base.rpartition("/")[2]
+    found = closest(publisher.reader, kinds, name)
+    return [f"{one.key.address}.{(fmt or Format.RSS).value}" for one in found]
