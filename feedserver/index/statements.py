@@ -35,15 +35,15 @@ def write_rows(
         connection.exec_driver_sql(_insert_sql(statement, columns, connection.dialect), list(rows))
 
 
-def rows_for(connection: Connection, query: Select[Any], *values: object) -> Iterator[Any]:
-    """The rows of a query for the values of its parameters, in their order.
+def rows_for(connection: Connection, query: Select[Any], *values: object) -> Sequence[Any]:
+    """All rows of a query for the values of its parameters, in their order.
 
     Args:
         connection: in a transaction.
         query: a constant of its module, because it is kept.
         values: one for each parameter.
     """
-    return iter(connection.exec_driver_sql(_query_sql(query, connection.dialect), values))
+    return connection.exec_driver_sql(_query_sql(query, connection.dialect), values).all()
 
 
 def rows_by_key(

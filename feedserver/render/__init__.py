@@ -8,26 +8,41 @@ promise 5 (no text, however broken, keeps the other articles from being served).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from functools import cache
 from importlib.metadata import version
-from types import MappingProxyType
 
 from feedserver.model import Feed, Format
-from feedserver.render.atom import render_atom
-from feedserver.render.jsonfeed import render_json
 from feedserver.render.media_types import MEDIA_TYPES
-from feedserver.render.rss import render_rss
 
-__all__ = ["MEDIA_TYPES", "RENDERER_VERSION", "render"]
+__all__ = ["MEDIA_TYPES", "RENDERER_VERSION", "load", "render"]
 
 # Part of every cache key: raise the first number when the output of this package may change.
 RENDERER_VERSION = "-".join(("2", *(f"{name}{version(name)}" for name in ("feedgen", "lxml", "msgspec"))))
 
-_RENDERERS: Mapping[Format, Callable[[Feed], bytes]] = MappingProxyType(
-    {Format.RSS: render_rss, Format.ATOM: render_atom, Format.JSON: render_json}
-)
-
 
 def render(feed: Feed, fmt: Format) -> bytes:
     """The feed document in a format, in UTF-8. Entries keep their order; all dates must have a zone."""
-    return _RENDERERS[fmt](feed)
+    return _renderer(fmt)(feed)
+
+
+def load() -> None:
+    """Load all formats now, where somebody would wait for them with the first document."""
+    for fmt in Format:
+        _renderer(fmt)
+
+
+@cache
+def _renderer(fmt: Format) -> Callable[[Feed], bytes]:
+    # A format's module with its first document: what finds nothing to render loads no feedgen.
+    if fmt is Format.RSS:
+        from feedserver.render.rss import render_rss  # noqa: PLC0415  see above
+
+        return render_rss
+    if fmt is Format.ATOM:
+        from feedserver.render.atom import render_atom  # noqa: PLC0415  see above
+
+        return render_atom
+    from feedserver.render.jsonfeed import render_json  # noqa: PLC0415  see above
+
+    return render_json

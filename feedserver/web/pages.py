@@ -15,15 +15,18 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import cache
 from hashlib import sha256
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from feedserver.model import Feed, Finding, Format, Image, Kind, ListingKey, ListingSummary, Value
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 STATIC_DIR = Path(__file__).with_name("static")
 
@@ -297,7 +300,16 @@ def _clean(value: object) -> object:
 # --- The templates ----------------------------------------------------------------------------
 
 
-def _environment() -> Environment:
+def load() -> None:
+    """Load what pages are made with now, where somebody would wait for it with the first one."""
+    _templates()
+
+
+@cache
+def _templates() -> Environment:
+    # Not before: lists and feeds, exported or printed, need no templates.
+    from jinja2 import Environment, PackageLoader, StrictUndefined  # noqa: PLC0415  see above
+
     environment = Environment(
         loader=PackageLoader("feedserver.web", "templates"),
         autoescape=True,
@@ -326,13 +338,12 @@ def _environment() -> Environment:
     return environment
 
 
-_TEMPLATES = _environment()
-
-
 def _render(
     template: str, chrome: SiteChrome, *, address: str = "", section: str = "", **values: object
 ) -> str:
     """One document; `address` is its own, for the canonical link, `section` the one it belongs to."""
-    return _TEMPLATES.get_template(template).render(
-        chrome=chrome, base=_base_path(chrome), address=address, section=section, **values
+    return (
+        _templates()
+        .get_template(template)
+        .render(chrome=chrome, base=_base_path(chrome), address=address, section=section, **values)
     )
