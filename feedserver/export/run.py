@@ -119,6 +119,8 @@ def _bring_up_to_date(
 
 
 def _make(target: Folder, due: Sequence[Unit], start: Start) -> Iterator[list[Done]]:
+    if not due:
+        return
     processes = min(cores(), MOST_PROCESSES)
     known = target.signatures()
     jobs = ([Job(unit, target.written(unit.name)) for unit in piece] for piece in _pieces(due))
