@@ -539,6 +539,7 @@ def in_ms(values: Sequence[float]) -> str:
 
 def main() -> int:
     """Print the table, row by row as it is measured."""
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # an installed program has its modules compiled
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

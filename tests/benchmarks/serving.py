@@ -337,6 +337,7 @@ def timed(server: Contender, path: str) -> float:
 
 def main() -> None:
     """Print the table, row by row as it is measured."""
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # an installed program has its modules compiled
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
