@@ -20,6 +20,7 @@ from feedserver.articles.rules import ReadingRules
 from feedserver.index import builds, schema
 from feedserver.index.builds import transaction
 from feedserver.index.contents import content_of
+from feedserver.index.reader import POINTER_SECONDS
 from feedserver.model import (
     Article,
     FileChange,
@@ -89,6 +90,11 @@ def write_file(folder: Path, path: str, content: str | bytes, *, mtime: float | 
     if mtime is not None:
         os.utime(aside, (mtime, mtime))
     return aside.replace(target)
+
+
+def let_readers_look() -> None:
+    """Let as much time pass as readers may take to see what no indexer tells them of."""
+    time.sleep(POINTER_SECONDS)
 
 
 # --- Plans --------------------------------------------------------------------------------------------

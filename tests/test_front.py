@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from builders import let_readers_look
 from flask import Flask
 from servers import index, quiet_app, settings_of, write_story
 from werkzeug.http import http_date
@@ -268,6 +269,7 @@ def test_an_index_that_is_built_anew_is_seen_at_once(site: Pair) -> None:
     site.settle()
     write_story(site.folder, "_news/fresh", title="After the rebuild")
     (site.settings.state.dir / "current").unlink()
+    let_readers_look()
     assert ask(site.fronted, "/topics/ai.rss")[0] == "503 SERVICE UNAVAILABLE"
     index(site.settings)
     assert b"After the rebuild" in ask(site.fronted, "/topics/ai.rss")[2]
@@ -328,6 +330,7 @@ def test_what_fails_in_the_front_is_flasks_to_answer_with_the_last_good_bytes(
     before = ask(site.fronted, "/topics/ai.rss", method)
     hits = site.front.hits
     damage(site.settings.state.dir)
+    let_readers_look()
     for _ in range(3):
         assert ask(site.fronted, "/topics/ai.rss", method) == before
     conditional = ask(site.fronted, "/topics/ai.rss", method, HTTP_IF_NONE_MATCH=header(before, "ETag"))

@@ -11,7 +11,7 @@ from xml.etree import ElementTree as ET
 
 import feedparser
 import pytest
-from builders import write_file
+from builders import let_readers_look, write_file
 from flask import Flask
 from flask.testing import FlaskClient
 from hypothesis import given
@@ -522,6 +522,7 @@ def test_a_listing_of_the_settings_exists_before_its_first_article(tmp_path: Pat
         leftover.unlink()
     time.sleep(1.1)
     index(settings)
+    let_readers_look()
     assert [client.get(f"{page}.{suffix}").data for suffix in FEED_TYPES] == [one.data for one in before]
 
 
@@ -570,6 +571,7 @@ def test_a_listing_that_lost_its_articles_is_empty_and_stays_as_it_became(tmp_pa
     for leftover in (tmp_path / "state").glob("index-*"):
         leftover.unlink()
     index(settings)
+    let_readers_look()
     assert client.get("/topics/ai.atom").data == empty.data
 
 

@@ -14,6 +14,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from builders import let_readers_look
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from servers import at_once, index, settings_of, write_story
@@ -121,6 +122,7 @@ def test_workers_agree_and_dates_follow_tags_whatever_each_of_them_saw(
                 for leftover in site.state.glob("index-*"):
                     leftover.unlink()
                 site.index()
+                let_readers_look()
             elif step == "restart":
                 workers = [site.publisher(), site.publisher()]
             else:

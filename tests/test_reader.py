@@ -12,7 +12,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from builders import START, a_change, a_loss, a_provider, an_article, at, terms
+from builders import START, a_change, a_loss, a_provider, an_article, at, let_readers_look, terms
 from sqlalchemy.exc import DBAPIError
 
 from feedserver.errors import IndexNotReadyError
@@ -169,6 +169,102 @@ def test_another_build_is_seen_at_once_and_the_old_files_are_gone(
             assert selected is not None
             assert [entry.article.id[-1] for entry in selected.entries] == [str(number)]
             assert {path.name for path in tmp_path.glob("index-*.sqlite")} == {build.path.name}
+
+
+# --- What tells a reader of another build
+
+
+def publish_another(state_dir: Path, number: int) -> None:
+    with closing(Build(state_dir)) as build:
+        build.publish(number)
+        build.serve()
+
+
+def shown(reader: IndexReader) -> str:
+    selected = reader.select(AI, 5)
+    assert selected is not None
+    [entry] = selected.entries
+    return entry.article.id[-1]
+
+
+def test_who_is_asked_again_while_nothing_happens_makes_no_system_call(
+    build: Build, reader: IndexReader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build.publish(1)
+    build.serve()
+    first = reader.facet(AI)
+    with monkeypatch.context() as patch:
+        patch.setattr("feedserver.index.reader.POINTER_SECONDS", 3600)
+        let_readers_look()
+        assert reader.facet(AI) is first
+        patch.setattr(os, "stat", lambda _: pytest.fail("the pointer was looked at"))
+        patch.setattr(reader, "_snapshot", lambda: pytest.fail("the index was read"))
+        assert reader.facet(AI) is first
+
+
+def test_who_replaces_a_build_tells_its_readers(
+    tmp_path: Path, reader: IndexReader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("feedserver.index.reader.POINTER_SECONDS", 3600)
+    for number in range(5):
+        publish_another(tmp_path, number)
+        state = reader.facet(AI)
+        assert state is not None
+        assert shown(reader) == str(number)
+
+
+def damage_it(build: Path) -> None:
+    build.write_bytes(b"no database at all " * 1000)
+
+
+def remove_it(build: Path) -> None:
+    build.unlink()
+
+
+def remove_pointer(build: Path) -> None:
+    builds.pointer_path(build.parent).unlink()
+
+
+@pytest.mark.parametrize("harm", [damage_it, remove_it, remove_pointer])
+def test_a_build_that_cannot_be_committed_to_is_left_a_little_later(
+    tmp_path: Path, build: Build, reader: IndexReader, harm: Callable[[Path], None]
+) -> None:
+    build.publish(1)
+    build.serve()
+    assert reader.facet(AI) is not None
+    harm(build.path)
+    publish_another(tmp_path, 2)
+    let_readers_look()
+    assert shown(reader) == "2"
+
+
+def test_a_build_whose_replacer_died_before_it_told_anybody_is_left_a_little_later(
+    tmp_path: Path, build: Build, reader: IndexReader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build.publish(1)
+    build.serve()
+    assert reader.facet(AI) is not None
+    monkeypatch.setattr(builds, "_signal_readers", lambda _: None)
+    publish_another(tmp_path, 2)
+    let_readers_look()
+    assert shown(reader) == "2"
+
+
+def test_without_a_pointer_nothing_is_ready_until_there_is_one_which_is_seen_at_once(
+    tmp_path: Path, build: Build, reader: IndexReader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build.publish(1)
+    build.serve()
+    assert reader.facet(AI) is not None
+    builds.pointer_path(tmp_path).unlink()
+    let_readers_look()
+    monkeypatch.setattr("feedserver.index.reader.POINTER_SECONDS", 3600)
+    for _ in range(2):
+        with pytest.raises(IndexNotReadyError):
+            reader.facet(AI)
+        build.publish(2)  # a commit to what serves no more
+    publish_another(tmp_path, 3)
+    assert shown(reader) == "3"
 
 
 def test_files_beside_a_database_that_is_gone_are_removed(build: Build, tmp_path: Path) -> None:

@@ -3,11 +3,13 @@
 Each build of the index is a file of its own; the pointer file `current` names the one that serves
 and is replaced atomically. A database is never renamed over another one: with WAL, readers would
 then see neither the new rows nor a moved `data_version` (measured). Knows nothing of what the tables
-mean. Keeps promise 7: a build in progress is invisible until the pointer names it.
+mean. Keeps promise 7: a build in progress is invisible until the pointer names it, and who reads the
+one before is told by a commit to it.
 """
 
 from __future__ import annotations
 
+import logging
 import os
 import secrets
 from collections.abc import Iterable, Iterator
@@ -17,7 +19,10 @@ from typing import Any, TypeVar
 from urllib.parse import quote
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
+
+log = logging.getLogger(__name__)
 
 Item = TypeVar("Item")
 
@@ -56,7 +61,8 @@ def new_build(state_dir: Path) -> Path:
 
 
 def publish_build(state_dir: Path, build: Path) -> None:
-    """Make a complete build the serving one, atomically."""
+    """Make a complete build the serving one, atomically, and have the readers of the one before look."""
+    replaced = serving_build(state_dir)
     # Not by mkstemp, whose files only their owner can read: servers may run as another user.
     temporary = state_dir / f".current-{secrets.token_hex(6)}"
     with temporary.open("x", encoding="utf-8") as file:
@@ -64,6 +70,25 @@ def publish_build(state_dir: Path, build: Path) -> None:
         file.flush()
         os.fsync(file.fileno())
     temporary.replace(pointer_path(state_dir))
+    if replaced is not None and replaced != build:
+        _signal_readers(replaced)
+
+
+def _signal_readers(replaced: Path) -> None:
+    """Commit to a build that serves no more: its readers look at the pointer after a commit (`reader`).
+
+    After the rename, because who looked before it would not look again. What cannot be written, damaged say,
+    gives no signal; its readers look at the pointer by themselves, a little later.
+    """
+    engine = open_engine(replaced)
+    try:
+        with engine.connect() as connection, transaction(connection, write=True):
+            # A number that SQLite keeps for applications; only that it is written counts.
+            connection.exec_driver_sql(f"PRAGMA user_version={secrets.randbits(31)}")
+    except DBAPIError as error:
+        log.info("the readers of %s are not told that it is replaced: %s", replaced, error.orig)
+    finally:
+        engine.dispose()
 
 
 def remove_other_builds(state_dir: Path, keep: Path | None) -> None:

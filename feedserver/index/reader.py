@@ -8,6 +8,7 @@ work that depends on what is asked for, not on the number of articles (promise 9
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -38,6 +39,11 @@ from feedserver.model import (
 
 # The rows of listings that were asked for since the last commit; more are forgotten and asked again.
 REMEMBERED_FACETS = 4096
+
+# The pointer is looked at when the signal of commits moved, for who replaces a build commits to it. Beyond
+# that now and then, for builds that cannot be committed to (damaged, read-only, removed) and for an indexer
+# that died between the two.
+POINTER_SECONDS = 0.05
 
 # What each document asks for, as statements that are made once: making them took a third of a selection.
 _FACET = select(schema.facet).where(
@@ -129,6 +135,7 @@ class IndexReader:
         self._state_dir = state_dir
         self._pointer = os.fspath(builds.pointer_path(state_dir))
         self._pointer_stamp: tuple[int, int] | None = None
+        self._next_look = 0.0
         self._build = ""
         self._attached: Attached[Connection] | None = None
         self._header = b""
@@ -148,15 +155,17 @@ class IndexReader:
         Raises:
             IndexNotReadyError: before the first index is complete.
         """
-        # Before the rows are read, so that a commit between the two is seen by the next question.
-        header = self._current().memory[:HEADER_BYTES]
-        if header != self._header or len(self._facets) > REMEMBERED_FACETS:
+        self._current()  # which forgets what a commit may have changed
+        try:
+            return self._facets[key]
+        except KeyError:
+            pass
+        with self._snapshot() as connection:
+            state = self._facet(connection, key)
+        if len(self._facets) >= REMEMBERED_FACETS:
             self._facets.clear()
-            self._header = header
-        if key not in self._facets:
-            with self._snapshot() as connection:
-                self._facets[key] = self._facet(connection, key)
-        return self._facets[key]
+        self._facets[key] = state
+        return state
 
     def select(self, key: ListingKey, limit: int) -> Selected | None:
         """A listing's newest entries, newest first: `limit`, and all that are in no archive document yet.
@@ -319,18 +328,41 @@ class IndexReader:
             raise
 
     def _current(self) -> Attached[Connection]:
-        """The connection to the build that the pointer names now."""
-        stamp = self._pointer_now()
-        while self._attached is None or stamp != self._pointer_stamp:
-            self.close()
-            self._open(stamp)
-            # A build is deleted once the pointer has left it, maybe before it was open.
+        """The connection to the build that the pointer names now.
+
+        Without a system call where nothing happened: each gives up the interpreter's lock, for which other
+        threads of a busy worker wait (docs/decisions.md).
+        """
+        attached = self._attached
+        if (
+            attached is not None
+            and attached.memory[:HEADER_BYTES] == self._header
+            and time.monotonic() < self._next_look
+        ):
+            return attached
+        return self._look()
+
+    def _look(self) -> Attached[Connection]:
+        """Look at the pointer, follow it, and forget what a commit may have changed."""
+        while True:
+            attached, now = self._attached, time.monotonic()
+            # Before the pointer and any row are read: what comes between is seen by the next question.
+            header = b"" if attached is None else attached.memory[:HEADER_BYTES]
             stamp = self._pointer_now()
-        return self._attached
+            if attached is not None and stamp == self._pointer_stamp:
+                break
+            self.close()
+            # A build is deleted once the pointer has left it, maybe before it is open: then this looks again.
+            self._open(stamp)
+        if header != self._header:
+            self._facets.clear()
+            self._header = header
+        self._next_look = now + POINTER_SECONDS
+        return attached
 
     def _pointer_now(self) -> tuple[int, int]:
         try:
-            status = os.stat(self._pointer)  # noqa: PTH116  at each request; a path object takes twice as long
+            status = os.stat(self._pointer)  # noqa: PTH116  a path object takes twice as long
         except FileNotFoundError:
             raise IndexNotReadyError("the first index is not complete yet") from None
         return status.st_ino, status.st_mtime_ns
