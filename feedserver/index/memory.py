@@ -24,10 +24,16 @@ from feedserver.errors import StateError
 from feedserver.index import builds, schema
 from feedserver.index.builds import transaction
 from feedserver.index.decisions import KnownArticle
-from feedserver.index.statements import rows_by_key, write_rows
+from feedserver.index.statements import rows_by_key, rows_for, write_rows
 from feedserver.model import Kind, ListingKey, Reading
 from feedserver.representation import last_modified_after
 
+_ADDRESS = select(schema.known_address).where(schema.known_address.c.address == bindparam("of"))
+_INSERT_ADDRESS = insert(schema.known_address)
+_UPSERT_ADDRESS = _INSERT_ADDRESS.on_conflict_do_update(
+    index_elements=["address"],
+    set_={name: _INSERT_ADDRESS.excluded[name] for name in ("etag", "last_modified", "sequence")},
+)
 _ARTICLES = select(schema.known_article)
 _LAST_GOOD = select(schema.last_good)
 _INSERT_ARTICLE = insert(schema.known_article)
@@ -225,7 +231,6 @@ class Memory:
             The time the ETag was first seen, rounded up and later than the one before; None if the
             memory already knows another representation of a later state: then a date would lie.
         """
-        table = schema.known_address
         with transaction(self.connection):
             known = self._known_address(address)
         if known is not None and known.etag == etag and known.sequence >= sequence:
@@ -240,15 +245,9 @@ class Memory:
             # Unchanged bytes of a later state are noted as well: a slow worker may yet come with other
             # bytes, of a state between the two, and a date for those would make this one wrong.
             moment = previous if previous is not None and is_same else last_modified_after(now, previous)
-            statement = insert(table).values(
-                address=address, etag=etag, last_modified=int(moment.timestamp()), sequence=sequence
-            )
-            self.connection.execute(
-                statement.on_conflict_do_update(
-                    index_elements=["address"],
-                    set_={name: statement.excluded[name] for name in ("etag", "last_modified", "sequence")},
-                )
-            )
+            columns = ("address", "etag", "last_modified", "sequence")
+            row = (address, etag, int(moment.timestamp()), sequence)
+            write_rows(self.connection, _UPSERT_ADDRESS, columns, [row])
         return moment
 
     def last_sequence(self) -> int:
@@ -258,5 +257,4 @@ class Memory:
         return sequence or 0
 
     def _known_address(self, address: str) -> Any:
-        table = schema.known_address
-        return self.connection.execute(select(table).where(table.c.address == address)).one_or_none()
+        return next(rows_for(self.connection, _ADDRESS, address), None)

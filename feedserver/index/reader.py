@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Select, and_, bindparam, func, or_, select
+from sqlalchemy import Connection, Select, and_, bindparam, func, literal_column, or_, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from feedserver.archives import PART_ENTRIES, Part, is_closed, month_bounds, subscription_entries
@@ -25,6 +25,7 @@ from feedserver.index import builds, schema
 from feedserver.index.builds import transaction
 from feedserver.index.commits import HEADER_BYTES, Attached, attach
 from feedserver.index.decisions import doubled_id
+from feedserver.index.statements import rows_for
 from feedserver.model import (
     Article,
     FileKey,
@@ -45,14 +46,15 @@ REMEMBERED_FACETS = 4096
 # that died between the two.
 POINTER_SECONDS = 0.05
 
-# What each document asks for, as statements that are made once: making them took a third of a selection.
-_FACET = select(schema.facet).where(
+# What each document asks for, as statements that are made and compiled once: to each, SQLAlchemy would give a
+# tenth of a millisecond otherwise (measured), which is as long as SQLite takes.
+_OPEN_MONTH = select(schema.meta.c.value).where(schema.meta.c.key == literal_column("'open_month'"))
+_FACET = select(schema.facet, _OPEN_MONTH.scalar_subquery().label("open_month")).where(
     schema.facet.c.kind == bindparam("kind"), schema.facet.c.slug == bindparam("slug")
 )
 _MONTHS = select(schema.month.c.month, schema.month.c.entries).where(
-    schema.month.c.facet_id == bindparam("facet"), schema.month.c.entries > 0
+    schema.month.c.facet_id == bindparam("facet"), schema.month.c.entries > literal_column("0")
 )
-_OPEN_MONTH = select(schema.meta.c.value).where(schema.meta.c.key == "open_month")
 _ENTRIES = (
     select(schema.candidate.c.payload, schema.entry.c.updated, schema.entry.c.digest)
     .select_from(schema.membership)
@@ -60,17 +62,19 @@ _ENTRIES = (
     .join(schema.candidate, schema.candidate.c.file_id == schema.entry.c.file_id)
     .where(schema.membership.c.facet_id == bindparam("facet"))
 )
-_NEWEST = _ENTRIES.order_by(
-    schema.membership.c.published.desc(), schema.membership.c.article_id.desc()
-).limit(bindparam("limit"))
+_NEWEST = (
+    _ENTRIES.order_by(schema.membership.c.published.desc(), schema.membership.c.article_id.desc())
+    .limit(bindparam("limit"))
+    .offset(literal_column("0"))
+)
 _OLDEST = (
     _ENTRIES.where(
         schema.membership.c.published >= bindparam("first"),
         schema.membership.c.published < bindparam("after"),
     )
     .order_by(schema.membership.c.published, schema.membership.c.article_id)
+    .limit(literal_column(str(PART_ENTRIES)))
     .offset(bindparam("offset"))
-    .limit(PART_ENTRIES)
 )
 _ARTICLE = msgspec.json.Decoder(Article)
 
@@ -140,6 +144,7 @@ class IndexReader:
         self._attached: Attached[Connection] | None = None
         self._header = b""
         self._facets: dict[ListingKey, FacetState | None] = {}
+        self._open_month: int | None = None
 
     def close(self) -> None:
         """Give the connection back."""
@@ -161,7 +166,7 @@ class IndexReader:
         except KeyError:
             pass
         with self._snapshot() as connection:
-            state = self._facet(connection, key)
+            state, self._open_month = self._facet(connection, key)
         if len(self._facets) >= REMEMBERED_FACETS:
             self._facets.clear()
         self._facets[key] = state
@@ -177,12 +182,12 @@ class IndexReader:
             IndexNotReadyError: before the first index is complete.
         """
         with self._snapshot() as connection:
-            state = self._facet(connection, key)
-            if state is None:
+            state, open_month = self._facet(connection, key)
+            if state is None or open_month is None:
                 return None
-            months, open_month = self._months(connection, state)
+            months = self._months(connection, state)
             wanted = max(limit, subscription_entries(months, open_month))
-            rows = connection.execute(_NEWEST, {"facet": state.id, "limit": wanted}).all()
+            rows = list(rows_for(connection, _NEWEST, state.id, wanted))
         return Selected(state=state, entries=_selected(rows), months=months, open_month=open_month)
 
     def select_part(self, key: ListingKey, part: Part) -> Selected | None:
@@ -192,10 +197,10 @@ class IndexReader:
             IndexNotReadyError: before the first index is complete.
         """
         with self._snapshot() as connection:
-            state = self._facet(connection, key)
-            if state is None:
+            state, open_month = self._facet(connection, key)
+            if state is None or open_month is None:
                 return None
-            months, open_month = self._months(connection, state)
+            months = self._months(connection, state)
             if not is_closed(part, months, open_month):
                 return None
             entries = self._entries_of(connection, state, part)
@@ -205,8 +210,7 @@ class IndexReader:
     def _entries_of(connection: Connection, state: FacetState, part: Part) -> tuple[SelectedEntry, ...]:
         """The entries of one archive document, oldest first."""
         first, after = month_bounds(part.month)
-        bounds = {"facet": state.id, "first": first, "after": after, "offset": part.offset}
-        return _selected(connection.execute(_OLDEST, bounds).all())
+        return _selected(rows_for(connection, _OLDEST, state.id, first, after, part.offset))
 
     def revision(self) -> str:
         """Another one after every commit that changed a listing. Raises IndexNotReadyError."""
@@ -215,8 +219,11 @@ class IndexReader:
 
     def open_month(self) -> int:
         """The first month that has not ended, as `archives` numbers months. Raises IndexNotReadyError."""
-        with self._snapshot() as connection:
-            return int(connection.scalar(_OPEN_MONTH) or 0)
+        self._current()  # which forgets what a commit may have changed
+        if self._open_month is None:
+            with self._snapshot() as connection:
+                self._open_month = int(connection.scalar(_OPEN_MONTH) or 0)
+        return self._open_month
 
     def are_in(self, key: ListingKey, article_ids: Collection[str]) -> bool:
         """Whether all the given articles are in a listing now."""
@@ -244,10 +251,9 @@ class IndexReader:
         return found == len(article_ids)
 
     @staticmethod
-    def _months(connection: Connection, state: FacetState) -> tuple[dict[int, int], int]:
-        """How many entries a listing has in which months, and the first month that has not ended."""
-        counts = connection.execute(_MONTHS, {"facet": state.id}).all()
-        return {row.month: row.entries for row in counts}, int(connection.scalar(_OPEN_MONTH) or 0)
+    def _months(connection: Connection, state: FacetState) -> dict[int, int]:
+        """How many entries a listing has in which months."""
+        return dict(rows_for(connection, _MONTHS, state.id))
 
     def summaries(self, kind: Kind, limit: int | None = None) -> list[ListingSummary]:
         """The listings of a kind that have entries: most entries first, then by title."""
@@ -355,7 +361,7 @@ class IndexReader:
             # A build is deleted once the pointer has left it, maybe before it is open: then this looks again.
             self._open(stamp)
         if header != self._header:
-            self._facets.clear()
+            self._forget()
             self._header = header
         self._next_look = now + POINTER_SECONDS
         return attached
@@ -381,12 +387,17 @@ class IndexReader:
                 raise
             return
         self._build, self._pointer_stamp = build.stem, stamp
-        self._facets.clear()
+        self._forget()
         self._header = b""
 
-    def _facet(self, connection: Connection, key: ListingKey) -> FacetState | None:
-        row = connection.execute(_FACET, {"kind": key.kind.value, "slug": key.slug}).one_or_none()
-        return None if row is None else self._state(row)
+    def _forget(self) -> None:
+        self._facets.clear()
+        self._open_month = None
+
+    def _facet(self, connection: Connection, key: ListingKey) -> tuple[FacetState | None, int | None]:
+        """A listing's state, and the first month that has not ended; neither, if it never existed."""
+        row = next(rows_for(connection, _FACET, key.kind.value, key.slug), None)
+        return (None, None) if row is None else (self._state(row), int(row.open_month or 0))
 
     def _state(self, row: Any) -> FacetState:
         return FacetState(
@@ -417,10 +428,8 @@ def _connect(build: Path) -> Connection:
 
 def _selected(rows: Iterable[Any]) -> tuple[SelectedEntry, ...]:
     return tuple(
-        SelectedEntry(
-            article=_ARTICLE.decode(row.payload), updated=_time(row.updated), digest=row.digest.hex()
-        )
-        for row in rows
+        SelectedEntry(article=_ARTICLE.decode(payload), updated=_time(updated), digest=digest.hex())
+        for payload, updated, digest in rows
     )
 
 
