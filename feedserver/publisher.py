@@ -16,6 +16,7 @@ import time
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -84,6 +85,14 @@ class Document(NamedTuple):
         """Its path below the base URL."""
         below = "" if self.part is None else f"/{self.part}"
         return f"{self.key.address}{below}.{self.fmt.value}"
+
+
+# Takes something to do.
+_Later = Callable[[Callable[[], None]], object]
+
+
+def _at_once(task: Callable[[], None]) -> None:
+    task()
 
 
 class _Ready(NamedTuple):
@@ -197,15 +206,20 @@ class Publisher:
             return None
         return None if state is None else self._find_ready(state, document)
 
-    def feed_document(self, document: Document) -> Representation:
+    def feed_document(self, document: Document, later: _Later = _at_once) -> Representation:
         """The current representation of a feed document; the last good one where that cannot be had.
+
+        Args:
+            document: as asked for.
+            later: takes what may be done after the answer: it lets others have the bytes, and throws old ones
+                away. If that is never done, others render.
 
         Raises:
             IndexNotReadyError: before the first index is complete.
             UnknownAddressError: if the listing never existed, or the part is no archive document.
         """
         try:
-            return self._current(document)
+            return self._current(document, later)
         except (IndexNotReadyError, UnknownAddressError):
             raise
         # Exception: a damaged row, the driver and a renderer raise what they like.
@@ -216,14 +230,14 @@ class Publisher:
             self.stale.note(document.address, error)
             return good
 
-    def _current(self, document: Document) -> Representation:
+    def _current(self, document: Document, later: _Later) -> Representation:
         state = self.state(document.key)
         ready = self._find_ready(state, document)
         if ready is not None:
             return ready
         with self._render_lock:
             state = self.state(document.key)
-            return self._find_ready(state, document) or self._prepare(state, document)
+            return self._find_ready(state, document) or self._prepare(state, document, later)
 
     def _last_good(self, document: Document) -> Representation | None:
         """What was published last at an address, here or by whoever shares the cache."""
@@ -332,12 +346,12 @@ class Publisher:
             return None
         return representation if changed == state.changed and build == state.build else None
 
-    def _prepare(self, state: FacetState, document: Document) -> Representation:
+    def _prepare(self, state: FacetState, document: Document, later: _Later) -> Representation:
         """Find or make the bytes, and learn their Last-Modified. Runs under the render lock."""
         if document.part is None:
-            state, body = self._subscription_bytes(state, document)
+            state, body = self._subscription_bytes(state, document, later)
         else:
-            state, body = self._part_bytes(document)
+            state, body = self._part_bytes(document, later)
         etag = digest(body)
         moment = self._last_modified(document.address, etag, state.changed)
         representation = Representation(body, MEDIA_TYPES[document.fmt], etag, moment)
@@ -352,7 +366,9 @@ class Publisher:
         except ValueError:  # larger than all that is kept
             log.debug("%s is too large to be kept ready", document.address)
 
-    def _subscription_bytes(self, state: FacetState, document: Document) -> tuple[FacetState, bytes]:
+    def _subscription_bytes(
+        self, state: FacetState, document: Document, later: _Later
+    ) -> tuple[FacetState, bytes]:
         body = self.cache.get(self._subscription_key(state, document, self.reader.open_month()))
         if body is not None:
             return state, body
@@ -361,11 +377,12 @@ class Publisher:
         if self._limits.deltas:
             snapshot = encode_snapshot(take_snapshot(selected.entries[:count]))
             self.cache.set(_snapshot_key(document, digest(body)), snapshot)
-        self._store(document, self._subscription_key(selected.state, document, selected.open_month), body)
-        self._sweep()
+        key = self._subscription_key(selected.state, document, selected.open_month)
+        later(partial(self._store, document, key, body))
+        later(self._sweep)
         return selected.state, body
 
-    def _part_bytes(self, document: Document) -> tuple[FacetState, bytes]:
+    def _part_bytes(self, document: Document, later: _Later) -> tuple[FacetState, bytes]:
         selected = self._select_part(document)
         feed = make_feed(selected, self.site, document.part)
         # A part's bytes follow from its entries and its channel; what else the listing holds is not in them.
@@ -374,7 +391,7 @@ class Publisher:
         body = self.cache.get(key)
         if body is None:
             body = render(feed, document.fmt)
-            self._store(document, key, body)
+            later(partial(self._store, document, key, body))
         return selected.state, body
 
     def _store(self, document: Document, key: str, body: bytes) -> None:

@@ -17,7 +17,7 @@ from flask.testing import FlaskClient
 from hypothesis import given
 from hypothesis import strategies as st
 from servers import BASE_URL, index, quiet_app, settings_of, write_story
-from werkzeug.test import TestResponse, run_wsgi_app
+from werkzeug.test import EnvironBuilder, TestResponse, run_wsgi_app
 
 from feedserver.settings import Settings
 
@@ -732,3 +732,18 @@ def test_a_failure_of_the_server_tells_the_log_everything_and_the_client_nothing
     assert "sqlite" not in response.text.lower()
     assert "/articles.rss failed" in caplog.text
     assert "Traceback" in caplog.text
+
+
+def test_a_client_has_its_feed_before_it_is_in_the_cache(tmp_path: Path) -> None:
+    """Creating files takes as long as asking the index, and nobody waits for it."""
+    write_story(tmp_path / "articles", "_news/one", topics=["AI"])
+    settings = settings_of(tmp_path / "state", tmp_path / "articles")
+    index(settings)
+    app = quiet_app(settings)
+    answer = app.wsgi_app(EnvironBuilder("/topics/ai.rss").get_environ(), lambda *_: lambda _: None)
+    body = b"".join(answer)
+    assert b"<rss" in body
+    cache = tmp_path / "state" / "cache"
+    assert list(cache.iterdir()) == []
+    answer.close()  # type: ignore[attr-defined]  # as servers do (PEP 3333)
+    assert any(file.read_bytes().endswith(body) for file in cache.iterdir())

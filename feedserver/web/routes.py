@@ -181,7 +181,13 @@ class Site:
     # --- documents ------------------------------------------------------------------------------
 
     def _document(self, document: Document) -> Response:
-        representation = self._publisher.feed_document(document)
+        later: list[Callable[[], None]] = []
+        response = self._document_response(document, self._publisher.feed_document(document, later.append))
+        for task in later:  # when the client has the answer
+            response.call_on_close(task)
+        return response
+
+    def _document_response(self, document: Document, representation: Representation) -> Response:
         if visitors.is_navigation(request):
             return responses.redirect_response(self._chrome.base_url + document.key.address, 303, "no-store")
         now, policy = datetime.now(UTC), self._rules.cache_policy
