@@ -257,4 +257,4 @@ class Memory:
         return sequence or 0
 
     def _known_address(self, address: str) -> Any:
-        return next(rows_for(self.connection, _ADDRESS, address), None)
+        return next(iter(rows_for(self.connection, _ADDRESS, address)), None)

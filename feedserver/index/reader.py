@@ -187,7 +187,7 @@ class IndexReader:
                 return None
             months = self._months(connection, state)
             wanted = max(limit, subscription_entries(months, open_month))
-            rows = list(rows_for(connection, _NEWEST, state.id, wanted))
+            rows = rows_for(connection, _NEWEST, state.id, wanted)
         return Selected(state=state, entries=_selected(rows), months=months, open_month=open_month)
 
     def select_part(self, key: ListingKey, part: Part) -> Selected | None:
@@ -396,7 +396,7 @@ class IndexReader:
 
     def _facet(self, connection: Connection, key: ListingKey) -> tuple[FacetState | None, int | None]:
         """A listing's state, and the first month that has not ended; neither, if it never existed."""
-        row = next(rows_for(connection, _FACET, key.kind.value, key.slug), None)
+        row = next(iter(rows_for(connection, _FACET, key.kind.value, key.slug)), None)
         return (None, None) if row is None else (self._state(row), int(row.open_month or 0))
 
     def _state(self, row: Any) -> FacetState:
