@@ -2,32 +2,28 @@
 
 The only place where index, renderers, cache and memory meet. The version of a listing says *look
 again*; whether anything changed is said by the bytes, whose digest the memory compares with the one
-it sent last (promise 3). Thread-safe: readers are per thread, rendering is one at a time, because it
-is bound to the CPU and one render of a cold feed is enough for all who wait for it. What cannot be
-rendered, or looked up, is answered with the last good bytes, under their own validators. Knows no HTTP.
+it sent last (promise 3). What is ready, and what is sent where something fails, is the business of `ready`.
+Thread-safe: readers are per thread. Knows no HTTP.
 """
 
 from __future__ import annotations
 
 import hashlib
-import logging
 import threading
 import time
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
-from cachetools import LRUCache
-from sqlalchemy.exc import SQLAlchemyError
 
 from feedserver import __version__
 from feedserver.archives import Part, subscription_entries
 from feedserver.cache import FeedCache
 from feedserver.channels import SiteFacts, make_feed, summarise
+from feedserver.dates import Dates
 from feedserver.deltas import (
     Change,
     Snapshot,
@@ -36,15 +32,12 @@ from feedserver.deltas import (
     encode_snapshot,
     take_snapshot,
 )
-from feedserver.errors import IndexNotReadyError, StateError, UnknownAddressError
-from feedserver.index import builds
-from feedserver.index.memory import Memory
+from feedserver.errors import UnknownAddressError
 from feedserver.index.reader import FacetState, IndexReader, Selected
 from feedserver.model import Feed, Format, ListingKey, ListingSummary, Value
+from feedserver.ready import Later, Made, Mark, ReadyDocuments, Shelf, StaleAnswers, at_once
 from feedserver.render import MEDIA_TYPES, RENDERER_VERSION, render
 from feedserver.representation import Representation, digest
-
-log = logging.getLogger(__name__)
 
 # Bytes of representations that a process keeps; both codings of some 150 full feeds.
 READY_BYTES = 32_000_000
@@ -54,11 +47,6 @@ SWEEP_SECONDS = 3600.0
 # A client that merged a delta comes back with another ETag. One that asks for deltas and refuses them
 # (rss2email 3.13 takes 226 for an error) comes back with the same one, and gets the whole after this time.
 DELTA_SECONDS = 6 * 3600
-
-# A serving thread does not wait longer for another one's note in the memory. When that fails, the
-# process leaves the memory alone for a while: nobody shall wait for it at every request.
-MEMORY_PATIENCE_SECONDS = 0.5
-MEMORY_PAUSE_SECONDS = 5.0
 
 
 class FeedLimits(Value, frozen=True):
@@ -87,43 +75,15 @@ class Document(NamedTuple):
         return f"{self.key.address}{below}.{self.fmt.value}"
 
 
-# Takes something to do.
-_Later = Callable[[Callable[[], None]], object]
-
-
-def _at_once(task: Callable[[], None]) -> None:
-    task()
-
-
-class _Ready(NamedTuple):
-    build: str
-    changed: int
-    representation: Representation
-
-
-class StaleAnswers:
-    """How often this process had to answer with old bytes, and why it did so last."""
-
-    def __init__(self) -> None:
-        self.count = 0
-        self.last_reason = ""
-
-    def note(self, address: str, error: Exception) -> None:
-        """Count one; tell the log of each reason once in a row, because every request meets it again."""
-        self.count += 1
-        reason = f"{address}: {type(error).__name__}: {error}"
-        if reason != self.last_reason:
-            log.error("%s failed, its last good state is served", address, exc_info=error)
-        self.last_reason = reason
+# A document's bytes, the state they are of, and what is to be done when the client has them.
+_Bytes = tuple[FacetState, bytes, tuple[Callable[[], None], ...]]
 
 
 class _Connections(threading.local):
-    """The connections of one thread."""
+    """What one thread has open."""
 
     def __init__(self, state_dir: Path) -> None:
-        self.state_dir = state_dir
         self.reader = IndexReader(state_dir)
-        self.memory: Memory | None = None
 
 
 class Publisher:
@@ -150,14 +110,11 @@ class Publisher:
         self._limits = limits
         self._clock = clock
         self._connections = _Connections(state_dir)
-        self._ready: LRUCache[Document, _Ready] = LRUCache(
-            READY_BYTES, getsizeof=lambda ready: len(ready.representation.body) * 5 // 4
-        )
-        self._ready_lock = threading.Lock()  # an LRU cache is changed by looking into it
-        self._render_lock = threading.Lock()
-        self._swept = clock()
-        self._memory_paused_until = 0.0
+        self._dates = Dates(state_dir, clock)
         self.stale = StaleAnswers()
+        self.shelf = Shelf(READY_BYTES)
+        self._documents = ReadyDocuments(self.shelf, self.stale, self._mark, self._make, self._last_good)
+        self._swept = clock()
         # All that goes into the bytes beside the listing. The package's own version is written in them.
         self._key_base = msgspec.json.encode([site, limits, RENDERER_VERSION, __version__])
 
@@ -193,20 +150,10 @@ class Publisher:
         return self._limits.deltas
 
     def ready(self, document: Document) -> Representation | None:
-        """The current representation of a feed document if it is at hand. Waits for no render.
+        """The current representation of a feed document if it is at hand, as `ReadyDocuments.ready`."""
+        return self._documents.ready(document)
 
-        None also where something fails: `feed_document` tells what.
-        """
-        try:
-            state = self.reader.facet(document.key)
-        # Nothing is lost: who gets None asks `feed_document`, which meets the same failure, answers with the
-        # last good bytes and tells the log. As there, a damaged row, a damaged file and the driver raise what
-        # they like.
-        except Exception:
-            return None
-        return None if state is None else self._find_ready(state, document)
-
-    def feed_document(self, document: Document, later: _Later = _at_once) -> Representation:
+    def feed_document(self, document: Document, later: Later = at_once) -> Representation:
         """The current representation of a feed document; the last good one where that cannot be had.
 
         Args:
@@ -218,40 +165,20 @@ class Publisher:
             IndexNotReadyError: before the first index is complete.
             UnknownAddressError: if the listing never existed, or the part is no archive document.
         """
-        try:
-            return self._current(document, later)
-        except (IndexNotReadyError, UnknownAddressError):
-            raise
-        # Exception: a damaged row, the driver and a renderer raise what they like.
-        except Exception as error:
-            good = self._last_good(document)
-            if good is None:
-                raise
-            self.stale.note(document.address, error)
-            return good
+        return self._documents.current(document, later)
 
-    def _current(self, document: Document, later: _Later) -> Representation:
-        state = self.state(document.key)
-        ready = self._find_ready(state, document)
-        if ready is not None:
-            return ready
-        with self._render_lock:
-            state = self.state(document.key)
-            return self._find_ready(state, document) or self._prepare(state, document, later)
+    def _mark(self, document: Document) -> Mark:
+        return self.state(document.key).mark
 
     def _last_good(self, document: Document) -> Representation | None:
-        """What was published last at an address, here or by whoever shares the cache."""
-        with self._ready_lock:
-            ready = self._ready.get(document)
-        if ready is not None:
-            return ready.representation
+        """What was published last at an address by whoever shares the cache."""
         key = self.cache.get(self._last_good_key(document))
         body = None if key is None else self.cache.get(key.decode())
         if body is None:
             return None
         etag = digest(body)
         # Of no state that is known: the memory has a date only if these are the bytes it saw last.
-        moment = self._last_modified(document.address, etag, 0)
+        moment = self._dates.last_modified(document.address, etag, 0)
         return Representation(body, MEDIA_TYPES[document.fmt], etag, moment)
 
     def delta(self, document: Document, known: Iterable[str]) -> bytes | None:
@@ -338,61 +265,42 @@ class Publisher:
             raise UnknownAddressError(document.address)
         return selected
 
-    def _find_ready(self, state: FacetState, document: Document) -> Representation | None:
-        try:
-            with self._ready_lock:
-                build, changed, representation = self._ready[document]
-        except KeyError:
-            return None
-        return representation if changed == state.changed and build == state.build else None
-
-    def _prepare(self, state: FacetState, document: Document, later: _Later) -> Representation:
-        """Find or make the bytes, and learn their Last-Modified. Runs under the render lock."""
+    def _make(self, document: Document) -> Made:
+        """Find or make the bytes, and learn their Last-Modified."""
         if document.part is None:
-            state, body = self._subscription_bytes(state, document, later)
+            state, body, afterwards = self._subscription_bytes(document)
         else:
-            state, body = self._part_bytes(document, later)
+            state, body, afterwards = self._part_bytes(document)
         etag = digest(body)
-        moment = self._last_modified(document.address, etag, state.changed)
+        moment = self._dates.last_modified(document.address, etag, state.changed)
         representation = Representation(body, MEDIA_TYPES[document.fmt], etag, moment)
-        if moment is not None:
-            self._keep(state, document, representation)
-        return representation
+        # Without a date it is not kept, so that the memory is asked again.
+        return Made(representation, None if moment is None else state.mark, afterwards)
 
-    def _keep(self, state: FacetState, document: Document, representation: Representation) -> None:
-        try:
-            with self._ready_lock:
-                self._ready[document] = _Ready(state.build, state.changed, representation)
-        except ValueError:  # larger than all that is kept
-            log.debug("%s is too large to be kept ready", document.address)
-
-    def _subscription_bytes(
-        self, state: FacetState, document: Document, later: _Later
-    ) -> tuple[FacetState, bytes]:
+    def _subscription_bytes(self, document: Document) -> _Bytes:
+        state = self.state(document.key)
         body = self.cache.get(self._subscription_key(state, document, self.reader.open_month()))
         if body is not None:
-            return state, body
+            return state, body, ()
         selected = self._select(document.key)
         count, body = self._fit(selected, document.fmt)
         if self._limits.deltas:
             snapshot = encode_snapshot(take_snapshot(selected.entries[:count]))
             self.cache.set(_snapshot_key(document, digest(body)), snapshot)
         key = self._subscription_key(selected.state, document, selected.open_month)
-        later(partial(self._store, document, key, body))
-        later(self._sweep)
-        return selected.state, body
+        return selected.state, body, (partial(self._store, document, key, body), self._sweep)
 
-    def _part_bytes(self, document: Document, later: _Later) -> tuple[FacetState, bytes]:
+    def _part_bytes(self, document: Document) -> _Bytes:
         selected = self._select_part(document)
         feed = make_feed(selected, self.site, document.part)
         # A part's bytes follow from its entries and its channel; what else the listing holds is not in them.
         entries = [one.digest for one in selected.entries]
         key = self._key(document, [msgspec.json.encode(feed.channel).decode(), entries])
         body = self.cache.get(key)
-        if body is None:
-            body = render(feed, document.fmt)
-            later(partial(self._store, document, key, body))
-        return selected.state, body
+        if body is not None:
+            return selected.state, body, ()
+        body = render(feed, document.fmt)
+        return selected.state, body, (partial(self._store, document, key, body),)
 
     def _store(self, document: Document, key: str, body: bytes) -> None:
         self.cache.set(key, body)
@@ -433,27 +341,6 @@ class Publisher:
 
     def _snapshot(self, document: Document, etag: str) -> Snapshot | None:
         return decode_snapshot(self.cache.get(_snapshot_key(document, etag)))
-
-    def _last_modified(self, address: str, etag: str, sequence: int) -> datetime | None:
-        """What the memory says; None if it cannot say: without a date the ETag still tells the truth."""
-        connections = self._connections
-        now = self._clock()
-        if 0 < self._memory_paused_until - now <= MEMORY_PAUSE_SECONDS:  # no longer, if the clock is set back
-            return None
-        try:
-            if connections.memory is None:
-                connections.memory = Memory(
-                    connections.state_dir, MEMORY_PATIENCE_SECONDS, builds.READER_CACHE_KIB
-                )
-            return connections.memory.last_modified(address, etag, sequence, datetime.fromtimestamp(now, UTC))
-        except (SQLAlchemyError, StateError) as error:
-            reason = error.__cause__ or error
-            log.warning("the memory cannot be asked, feeds go without Last-Modified for now: %s", reason)
-            self._memory_paused_until = now + MEMORY_PAUSE_SECONDS
-            if connections.memory is not None:  # its file may be another one by then
-                connections.memory.close()
-                connections.memory = None
-            return None
 
     def _sweep(self) -> None:
         """Drop old bytes from the cache, now and then, where the cache does not do so itself."""

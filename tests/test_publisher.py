@@ -19,7 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from servers import at_once, index, settings_of, write_story
 
-from feedserver import channels, publisher
+from feedserver import channels, dates, publisher
 from feedserver.cache import open_cache
 from feedserver.channels import SiteFacts
 from feedserver.errors import IndexNotReadyError, UnknownAddressError
@@ -323,9 +323,9 @@ def test_while_the_memory_is_locked_feeds_are_served_without_a_date_and_without_
             document = worker.feed_document(Document(AI, fmt))
             assert document.last_modified is None
             assert document.body
-        assert time.monotonic() - begun < 3 * publisher.MEMORY_PATIENCE_SECONDS
+        assert time.monotonic() - begun < 3 * dates.MEMORY_PATIENCE_SECONDS
         other.execute("ROLLBACK")
-    site.now += publisher.MEMORY_PAUSE_SECONDS
+    site.now += dates.MEMORY_PAUSE_SECONDS
     assert worker.feed_document(Document(AI, Format.RSS)).last_modified is not None
 
 
@@ -368,7 +368,7 @@ def test_a_memory_that_was_removed_under_a_running_server_is_begun_anew(site: Si
     site.now += 10
     site.index()
     assert entries_of(worker.feed_document(Document(AI, Format.RSS)).body) == 2
-    site.now += publisher.MEMORY_PAUSE_SECONDS
+    site.now += dates.MEMORY_PAUSE_SECONDS
     assert worker.feed_document(Document(AI, Format.RSS)).last_modified is not None
 
 

@@ -100,6 +100,11 @@ class FacetState(Value, frozen=True):
     taxonomy: Taxonomy | None
 
     @property
+    def mark(self) -> tuple[str, int]:
+        """Another one whenever the listing may be."""
+        return self.build, self.changed
+
+    @property
     def summary(self) -> ListingSummary:
         """The listing as a line of a directory."""
         return ListingSummary(

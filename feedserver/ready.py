@@ -1,0 +1,192 @@
+"""Representations at hand: the current one of each document, or the last good one where that cannot be had.
+
+A document has a *mark*, which is cheap to ask for and another one whenever the document may be. What is
+kept under the present mark is the answer; anything else is made anew, one at a time, because that is bound to
+the CPU and one is enough for all who wait for it. The last good bytes are sent, under their own validators,
+where asking or making fails: the news of a document may be lost, the document may not. What is kept is
+bounded by bytes. Thread-safe. Knows no index, no cache and no HTTP: it is handed what to ask.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Hashable
+from typing import Generic, NamedTuple, Protocol, TypeVar
+
+from cachetools import LRUCache
+
+from feedserver.errors import IndexNotReadyError, UnknownAddressError
+from feedserver.representation import Representation
+
+log = logging.getLogger(__name__)
+
+# The build of an index, and what was its last commit that may have changed the document.
+Mark = tuple[str, int]
+
+
+class Addressed(Hashable, Protocol):
+    """What names a document; equal ones name the same."""
+
+    @property
+    def address(self) -> str:
+        """Its path below the base URL, for the log and the status."""
+
+
+class Made(NamedTuple):
+    """A representation and the mark that it is current by; None if it is not to be kept.
+
+    `afterwards` may be done when the client has it: others get the bytes by that, say. If it is never done,
+    they make their own.
+    """
+
+    representation: Representation
+    mark: Mark | None
+    afterwards: tuple[Callable[[], None], ...] = ()
+
+
+# Takes what may be done when the client has its answer.
+Later = Callable[[Callable[[], None]], object]
+
+
+def at_once(task: Callable[[], None]) -> None:
+    """Do not wait, for want of a client."""
+    task()
+
+
+class StaleAnswers:
+    """How often this process had to answer with old bytes, and why it did so last."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.last_reason = ""
+
+    def note(self, address: str, error: Exception) -> None:
+        """Count one; tell the log of each reason once in a row, because every request meets it again."""
+        self.count += 1
+        reason = f"{address}: {type(error).__name__}: {error}"
+        if reason != self.last_reason:
+            log.error("%s failed, its last good state is served", address, exc_info=error)
+        self.last_reason = reason
+
+
+class Shelf:
+    """The representations that a process keeps, each under its mark; beyond `most_bytes` the coldest go.
+
+    Attributes:
+        making: held while one is made for this shelf.
+    """
+
+    def __init__(self, most_bytes: int) -> None:
+        self.making = threading.Lock()
+        # A quarter more than the body, for the codings that are kept with it.
+        self._kept: LRUCache[Hashable, tuple[Mark, Representation]] = LRUCache(
+            most_bytes, getsizeof=lambda kept: len(kept[1].body) * 5 // 4
+        )
+        self._lock = threading.Lock()  # an LRU cache is changed by looking into it
+
+    def find(self, name: Hashable, mark: Mark) -> Representation | None:
+        """What is kept under a mark."""
+        try:
+            with self._lock:
+                kept, representation = self._kept[name]
+        except KeyError:
+            return None
+        return representation if kept == mark else None
+
+    def last(self, name: Hashable) -> Representation | None:
+        """What is kept, under whatever mark."""
+        with self._lock:
+            kept = self._kept.get(name)
+        return None if kept is None else kept[1]
+
+    def keep(self, name: Hashable, mark: Mark, representation: Representation) -> None:
+        """Keep a representation in place of the one before."""
+        try:
+            with self._lock:
+                self._kept[name] = mark, representation
+        except ValueError:  # larger than all that is kept
+            log.debug("%s is too large to be kept ready", name)
+
+
+_Name = TypeVar("_Name", bound=Addressed)
+
+
+class ReadyDocuments(Generic[_Name]):
+    """The documents of one kind.
+
+    Args:
+        shelf: to keep them on; several kinds may share one.
+        stale: to note answers with old bytes.
+        mark: a document's mark now. Raises UnknownAddressError where there is no such document,
+            IndexNotReadyError before the first index is complete.
+        make: the current representation. Runs under the shelf's lock.
+        last_good: what was published last by whoever shares the cache, if that can be had.
+    """
+
+    def __init__(
+        self,
+        shelf: Shelf,
+        stale: StaleAnswers,
+        mark: Callable[[_Name], Mark],
+        make: Callable[[_Name], Made],
+        last_good: Callable[[_Name], Representation | None],
+    ) -> None:
+        self._shelf = shelf
+        self._stale = stale
+        self._mark = mark
+        self._make = make
+        self._last_good = last_good
+
+    def ready(self, name: _Name) -> Representation | None:
+        """The current representation if it is at hand. Waits for none to be made.
+
+        None also where something fails: `current` tells what.
+        """
+        try:
+            mark = self._mark(name)
+        # Nothing is lost: who gets None asks `current`, which meets the same failure, answers with the last
+        # good bytes and tells the log. As there, a damaged row, a damaged file and the driver raise what
+        # they like.
+        except Exception:
+            return None
+        return self._shelf.find(name, mark)
+
+    def current(self, name: _Name, later: Later = at_once) -> Representation:
+        """The current representation; the last good one where that cannot be had.
+
+        Args:
+            name: of the document.
+            later: takes what may be done afterwards.
+
+        Raises:
+            IndexNotReadyError: before the first index is complete.
+            UnknownAddressError: if there is no such document.
+            Exception: whatever failed, if the document was never good.
+        """
+        try:
+            return self._found_or_made(name, later)
+        except (IndexNotReadyError, UnknownAddressError):
+            raise
+        # Exception: a damaged row, the driver and a renderer raise what they like.
+        except Exception as error:
+            good = self._shelf.last(name) or self._last_good(name)
+            if good is None:
+                raise
+            self._stale.note(name.address, error)
+            return good
+
+    def _found_or_made(self, name: _Name, later: Later) -> Representation:
+        found = self._shelf.find(name, self._mark(name))
+        if found is not None:
+            return found
+        with self._shelf.making:
+            found = self._shelf.find(name, self._mark(name))
+            if found is not None:  # somebody made it while this thread waited
+                return found
+            representation, mark, afterwards = self._make(name)
+            if mark is not None:
+                self._shelf.keep(name, mark, representation)
+        for task in afterwards:
+            later(task)
+        return representation
