@@ -91,7 +91,7 @@ def make_app(settings: Settings, on_request: Callable[[], None]) -> Flask:
     pages.load()
     names = [str(root.path) for root in settings.articles]
     publisher = make_publisher(settings)
-    front = Front(publisher, app.wsgi_app)
+    front = Front(app.wsgi_app, sends_deltas=publisher.sends_deltas)
     Site(publisher, rules, names, on_request, front).register(app)
     # Flask's own place for middleware; the application stays one for gunicorn's hooks and the test client.
     app.wsgi_app = front  # type: ignore[method-assign]

@@ -26,8 +26,11 @@ FEEDS = [
     for page in ("/articles", "/topics/ai", "/providers/gazette", "/providers/gazette.example")
     for suffix in ("rss", "atom", "json")
 ]
+PAGES = ["/", "/articles", "/topics/ai", "/providers/gazette", "/providers/gazette.example", "/topics"]
+LISTS = ["/all.opml", "/topics.opml", "/topics.json", "/providers.json", "/feeds.json"]
 OTHERS = [
-    "/", "/articles", "/topics/ai", "/topics.opml", "/all.opml", "/healthz", "/topics/none.rss", "/old.rss",
+    "/healthz", "/topics/none.rss", "/topics/none", "/old.rss", "/old", "/Topics",
+    "/topics/", "/topics.rss", "/topics/tides", "/topics/tidal", "/gone", "//topics", "//", "/topics/%61i",
     "/feed", "/topics/tides.rss", "/topics/tides.json", "/topics/tidal.rss", "//articles.rss",
     "/articles.rss/", "/Articles.rss", "/articles.rss\x00", "/gone.rss", "/articles/2024-04.1.rss",
     "/articles/2024-04.1.json", "/articles/2024-04.9.json", "/topics/\xff.rss", "", "/static/style.css",
@@ -49,6 +52,7 @@ class Pair:
             self.folder,
             redirects={"/old": "/topics/ai", "/topics/tides": "/topics/tidal"},
             retired=["/gone"],
+            feeds={"selections": {"mine": {"title": "Mine", "topics": ["AI"]}}},
             **sections,
         )
         index(self.settings)
@@ -63,8 +67,8 @@ class Pair:
         return front
 
     def settle(self) -> None:
-        """Have every feed asked for, and the second of its Last-Modified come."""
-        for path in FEEDS:
+        """Have everything asked for, and the second of each Last-Modified come."""
+        for path in FEEDS + PAGES + LISTS:
             ask(self.fronted, path)
         time.sleep(1.1)
 
@@ -76,7 +80,7 @@ def ask(app: Flask, path: str, method: str = "GET", query: str = "", **environ: 
     """One request, with nothing between the application and the test but WSGI."""
     builder = EnvironBuilder(method=method, base_url="http://127.0.0.1")
     whole = {**builder.get_environ(), "PATH_INFO": path, "QUERY_STRING": query, **environ}
-    body, status, headers = run_wsgi_app(app, whole)
+    body, status, headers = run_wsgi_app(app, whole, buffered=True)  # which closes the answer, as servers do
     return status, list(headers), b"".join(body)
 
 
@@ -117,7 +121,7 @@ class Requests:
         while True:
             chance = self._chance
             asked = {
-                "path": chance.choice(FEEDS if chance.random() < 0.85 else OTHERS),
+                "path": chance.choice(chance.choices([FEEDS, PAGES, LISTS, OTHERS], [9, 4, 4, 3])[0]),
                 "method": chance.choice(["GET"] * 8 + ["HEAD", "HEAD", "OPTIONS", "POST", "BREW"]),
             }
             for name, make in (
@@ -210,6 +214,42 @@ def test_any_request_gets_the_same_answer_with_the_front_as_without(pair: Pair) 
     assert (pair.front.hits - hits) / total > 0.3
 
 
+@pytest.mark.parametrize("path", [*PAGES, *LISTS, "/static/style.css"])
+@pytest.mark.parametrize("wish", ["identity", "gzip", "br", "gzip;q=0, *"])
+def test_pages_and_lists_that_are_asked_for_again_never_reach_flask(pair: Pair, path: str, wish: str) -> None:
+    ask(pair.fronted, path)
+    hits = pair.front.hits
+    whole = ask(pair.fronted, path, HTTP_ACCEPT_ENCODING=wish)
+    assert whole == ask(pair.plain, path, HTTP_ACCEPT_ENCODING=wish)
+    assert whole[0] == "200 OK"
+    for tag in (header(whole, "ETag"), f"W/{header(whole, 'ETag')}"):
+        unchanged = ask(pair.fronted, path, HTTP_ACCEPT_ENCODING=wish, HTTP_IF_NONE_MATCH=tag)
+        assert (unchanged[0], unchanged[2]) == ("304 NOT MODIFIED", b"")
+    dated = ask(pair.fronted, path, HTTP_ACCEPT_ENCODING=wish, HTTP_IF_MODIFIED_SINCE=http_date(4e9))
+    assert dated == whole  # it has no date that this could be about
+    assert ask(pair.fronted, path, "HEAD", HTTP_ACCEPT_ENCODING=wish) == (whole[0], whole[1], b"")
+    assert pair.front.hits - hits == 5
+
+
+def test_persons_get_pages_and_lists_from_the_front_and_feeds_not(site: Pair) -> None:
+    site.settle()
+    navigation = {"HTTP_SEC_FETCH_MODE": "navigate", "HTTP_SEC_FETCH_DEST": "document"}
+    hits = site.front.hits
+    for path in PAGES + LISTS:
+        assert ask(site.fronted, path, HTTP_SEC_FETCH_SITE="none", **navigation)[0] == "200 OK"
+    assert site.front.hits - hits == len(PAGES + LISTS)
+    for path in FEEDS:
+        assert ask(site.fronted, path, HTTP_SEC_FETCH_SITE="none", **navigation)[0] == "303 SEE OTHER"
+    assert site.front.hits - hits == len(PAGES + LISTS)
+
+
+@pytest.mark.parametrize("path", ["/status", "/status.json", "/healthz", "/readyz", "/none", "/old", "/gone"])
+def test_what_is_asked_of_the_server_itself_is_never_answered_in_front(site: Pair, path: str) -> None:
+    for _ in range(3):
+        ask(site.fronted, path)
+    assert site.front.hits == 0
+
+
 @pytest.mark.parametrize("path", FEEDS)
 @pytest.mark.parametrize("wish", ["identity", "gzip", "br", "gzip;q=0, *"])
 def test_what_is_asked_for_again_and_again_never_reaches_flask(pair: Pair, path: str, wish: str) -> None:
@@ -252,6 +292,24 @@ def test_a_change_is_never_served_late(site: Pair) -> None:
         after = ask(site.fronted, "/topics/ai.rss", HTTP_IF_NONE_MATCH=header(before, "ETag"))
         assert f"Edition {number}".encode() in after[2]
         assert header(after, "ETag") != header(before, "ETag")
+        before = after
+    assert site.front.hits == hits
+
+
+@pytest.mark.parametrize("path", ["/topics/ai", "/topics", "/", "/topics.json", "/topics.opml", "/all.opml"])
+def test_a_change_of_a_page_or_list_is_never_served_late(site: Pair, path: str) -> None:
+    site.settle()
+    before = ask(site.fronted, path)
+    hits = site.front.hits
+    for number in range(3):
+        write_story(
+            site.folder, "_news/fresh", title=f"Edition {number}", topics=["AI", f"Topic {number}"],
+            updated=f"2024-07-0{1 + number}T10:00:00Z",
+        )  # fmt: skip
+        index(site.settings)
+        after = ask(site.fronted, path, HTTP_IF_NONE_MATCH=header(before, "ETag"))
+        assert f"opic {number}".encode() in after[2]
+        assert after == ask(site.plain, path)
         before = after
     assert site.front.hits == hits
 
@@ -336,6 +394,39 @@ def test_what_fails_in_the_front_is_flasks_to_answer_with_the_last_good_bytes(
     conditional = ask(site.fronted, "/topics/ai.rss", method, HTTP_IF_NONE_MATCH=header(before, "ETag"))
     assert conditional[0] == "304 NOT MODIFIED"
     assert site.front.hits == hits
+
+
+EVERYTHING = [*FEEDS, *PAGES, *LISTS]
+
+
+@pytest.mark.parametrize("damage", [damage_the_rows, damage_the_pointer, empty_the_build])
+@pytest.mark.parametrize("is_restarted", [False, True], ids=["this process", "the next process"])
+def test_nothing_that_was_good_fails_because_the_index_does(
+    site: Pair, damage: Callable[[Path], None], is_restarted: bool
+) -> None:
+    site.settle()
+    before = {path: ask(site.fronted, path) for path in EVERYTHING}
+    write_story(site.folder, "_news/fresh", title="Unseen", topics=["AI", "Tides"])
+    index(site.settings)
+    damage(site.settings.state.dir)
+    app = quiet_app(site.settings) if is_restarted else site.fronted
+    for path, good in before.items():
+        assert ask(app, path)[2] == good[2], path
+        assert header(ask(app, path), "ETag") == header(good, "ETag")
+        assert ask(app, path, HTTP_IF_NONE_MATCH=header(good, "ETag"))[0] == "304 NOT MODIFIED"
+    status = app.test_client().get("/status.json")
+    assert status.status_code == 200
+    assert status.get_json()["stale_answers_of_this_process"] == 3 * len(before)
+    assert app.test_client().get("/status").status_code == 200
+
+
+def test_a_listing_that_the_settings_may_redirect_is_served_as_it_was(site: Pair) -> None:
+    good = {path: ask(site.fronted, path) for path in ("/topics/tides", "/topics/tides.rss")}
+    write_story(site.folder, "_news/fresh", title="Unseen", topics=["Tides"])
+    index(site.settings)
+    damage_the_rows(site.settings.state.dir)
+    for path, answer in good.items():
+        assert ask(site.fronted, path)[::2] == answer[::2]
 
 
 # --- Limits, and the world around

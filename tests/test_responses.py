@@ -19,7 +19,7 @@ from werkzeug.wrappers import Request as WerkzeugRequest
 
 from feedserver.representation import Representation, digest
 from feedserver.web import responses
-from feedserver.web.responses import CachePolicy, document_response, open_manner, page_response
+from feedserver.web.responses import CachePolicy, document_response, feed_manner, page_response
 
 NOON = datetime(2025, 6, 1, 12, 0, 0, tzinfo=UTC)
 BODY = b"<item>the same words again</item>" * 100
@@ -35,7 +35,7 @@ def answer(
     now: datetime = NOON,
 ) -> Response:
     request = EnvironBuilder(method=method, headers=Headers(dict(headers or {}))).get_request(WerkzeugRequest)
-    manner = open_manner("max-age=300", ["<a>; rel=b"])
+    manner = feed_manner("max-age=300", ["<a>; rel=b"])
     return document_response(request, document, manner, now=now)  # type: ignore[arg-type]  # Flask's request adds nothing that is used here
 
 

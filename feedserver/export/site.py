@@ -21,6 +21,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from feedserver import __version__
 from feedserver.archives import PART_ENTRIES, Part, closed_parts, month_of, next_part, previous_part
 from feedserver.cache import open_cache
 from feedserver.channels import SiteFacts, make_feed
@@ -41,7 +42,7 @@ SUFFIXES: Mapping[str, str] = {"br": ".br", "gzip": ".gz"}
 _NOT_FOUND = "There is nothing at this address."
 
 # Facts of the status that are not about a running server, and change with the articles only.
-_FACTS_OF_A_SITE = ("version", "articles", "newest change", "listings")
+_FACTS_OF_A_SITE = ("articles", "newest change", "listings")
 
 
 class Scope(Value, frozen=True):
@@ -98,7 +99,7 @@ class ExportSite:
         self._chrome = SiteChrome(
             title=site.title, description=site.description, language=site.language, base_url=site.base_url
         )
-        self._base = _digest([self._publisher.fingerprint, plan.scope, CODINGS, _look()])
+        self._base = _digest([self._publisher.fingerprint, plan.scope, CODINGS, pages.look()])
         self._shared: Mapping[str, Callable[[], Iterator[Made]]] = {
             "/": self._directory,
             "/static": self._static,
@@ -244,15 +245,15 @@ class ExportSite:
         everything, groups = directory.everything(publisher), directory.groups(publisher)
         yield _page("/", pages.directory_page(chrome, everything, groups))
         yield _made("/all.opml", directory.OPML_TYPE, directory.opml(publisher))
-        facts = status.public_facts(publisher, ready_answers=0)
-        facts = {name: fact for name, fact in facts.items() if name in _FACTS_OF_A_SITE}
+        known = status.index_facts(publisher)
+        facts = {"version": __version__, **{name: known[name] for name in _FACTS_OF_A_SITE}}
         yield _page("/status", pages.status_page(chrome, facts))
         yield _made("/status.json", "application/json", status.as_json(facts, None))
 
     def _group(self, kind: Kind) -> Iterator[Made]:
         publisher, address = self._publisher, f"/{kind.value}"
         yield _page(address, pages.group_page(self._chrome, directory.group(publisher, kind)))
-        yield _made(f"{address}.opml", directory.OPML_TYPE, directory.opml(publisher, (kind,)))
+        yield _made(f"{address}.opml", directory.OPML_TYPE, directory.opml(publisher, kind))
         yield _made(f"{address}.json", "application/json", directory.as_json(publisher, kind))
 
     def _static(self) -> Iterator[Made]:
@@ -281,12 +282,6 @@ def _identity(state: FacetState) -> list[object]:
         str(state.updated),
         msgspec.json.encode(state.taxonomy).decode(),
     ]
-
-
-def _look() -> str:
-    """Stands for templates and static files."""
-    files = sorted([*pages.STATIC_DIR.iterdir(), *pages.STATIC_DIR.with_name("templates").iterdir()])
-    return _digest([digest(file.read_bytes()) for file in files])
 
 
 def _file(address: str) -> str:

@@ -55,6 +55,7 @@ _FACET = select(schema.facet, _OPEN_MONTH.scalar_subquery().label("open_month"))
 _MONTHS = select(schema.month.c.month, schema.month.c.entries).where(
     schema.month.c.facet_id == bindparam("facet"), schema.month.c.entries > literal_column("0")
 )
+_LAST_CHANGE = select(func.max(schema.facet.c.changed))
 _ENTRIES = (
     select(schema.candidate.c.payload, schema.entry.c.updated, schema.entry.c.digest)
     .select_from(schema.membership)
@@ -150,6 +151,7 @@ class IndexReader:
         self._header = b""
         self._facets: dict[ListingKey, FacetState | None] = {}
         self._open_month: int | None = None
+        self._revision: tuple[str, int] | None = None
 
     def close(self) -> None:
         """Give the connection back."""
@@ -217,10 +219,14 @@ class IndexReader:
         first, after = month_bounds(part.month)
         return _selected(rows_for(connection, _OLDEST, state.id, first, after, part.offset))
 
-    def revision(self) -> str:
-        """Another one after every commit that changed a listing. Raises IndexNotReadyError."""
-        sequence = self.facts().get("sequence", "")
-        return f"{self._build} {sequence}"
+    def revision(self) -> tuple[str, int]:
+        """The build and its last commit that changed a listing. Raises IndexNotReadyError."""
+        self._current()  # which forgets what a commit may have changed
+        if self._revision is None:
+            with self._snapshot() as connection:
+                # Not the commit itself: most rewrites of files change nothing that a listing shows.
+                self._revision = self._build, int(connection.scalar(_LAST_CHANGE) or 0)
+        return self._revision
 
     def open_month(self) -> int:
         """The first month that has not ended, as `archives` numbers months. Raises IndexNotReadyError."""
@@ -398,6 +404,7 @@ class IndexReader:
     def _forget(self) -> None:
         self._facets.clear()
         self._open_month = None
+        self._revision = None
 
     def _facet(self, connection: Connection, key: ListingKey) -> tuple[FacetState | None, int | None]:
         """A listing's state, and the first month that has not ended; neither, if it never existed."""

@@ -57,14 +57,29 @@ class Target(NamedTuple):
 
 
 class ListTarget(NamedTuple):
-    """The list of all listings of a kind; `suffix` is empty for its page, else `opml` or `json`."""
+    """A list of listings: all of a kind, or of no kind in particular the directory.
 
-    kind: Kind
+    `suffix` is empty for its page, else `opml` or, for those of a kind, `json`.
+    """
+
+    kind: Kind | None
     suffix: str
+
+    @property
+    def address(self) -> str:
+        """The path of the list."""
+        if self.kind is None:
+            return "/all.opml" if self.suffix else "/"
+        return f"/{self.kind.value}.{self.suffix}" if self.suffix else f"/{self.kind.value}"
+
+
+# What lists everything there is.
+DIRECTORY = ListTarget(None, "")
+DIRECTORY_OPML = ListTarget(None, "opml")
 
 
 def parse_list(path: str) -> ListTarget | None:
-    """The list that a path names: `/topics`, `/topics.opml`."""
+    """The list of a kind that a path names: `/topics`, `/topics.opml`."""
     group, dot, suffix = path.removeprefix("/").partition(".")
     if group not in GROUPS or (dot and suffix not in _LIST_SUFFIXES):
         return None

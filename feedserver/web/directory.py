@@ -6,8 +6,6 @@ belongs together and in which order; formats nothing itself and knows no HTTP.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import msgspec
 
 from feedserver.channels import describe, listing_title, summarise
@@ -63,12 +61,12 @@ def groups(publisher: Publisher) -> list[ListingGroup]:
     return [part for part in parts if part.listings]
 
 
-def opml(publisher: Publisher, kinds: Sequence[Kind] = ()) -> bytes:
-    """The feeds of some kinds as OPML; without kinds, everything in folders."""
+def opml(publisher: Publisher, kind: Kind | None = None) -> bytes:
+    """The feeds of a kind as OPML; without one, everything in folders."""
     site = publisher.site
-    if kinds:
-        folders = {"": [one for kind in kinds for one in group(publisher, kind).listings]}
-        title = f"{HEADINGS[kinds[0]]} | {site.title}"
+    if kind is not None:
+        folders = {"": list(group(publisher, kind).listings)}
+        title = f"{HEADINGS[kind]} | {site.title}"
     else:
         whole = everything(publisher)
         folders = {"": [] if whole.key.address in site.retired else [whole]}

@@ -1,10 +1,10 @@
-"""Answers repeated requests for feeds before Flask is entered, the way servers of static files do.
+"""Answers repeated requests before Flask is entered, the way servers of static files do.
 
-A WSGI application around another. Of each feed document that Flask answered it keeps the headers,
-made by `responses` as Flask's are; the bytes are the publisher's, which is asked at every request
+A WSGI application around another. Of each feed, page and list that Flask answered it keeps the headers,
+made by `responses` as Flask's are; for the bytes it looks among what is ready, which asks at every request
 whether the index has moved on, so that no change is served late (promise 3). What it cannot answer as
-Flask would, it passes on untouched: other methods and addresses, navigations, deltas, conditions that
-need more than a look, and documents whose Last-Modified has not come. It renders nothing, waits for no
+Flask would, it passes on untouched: other methods and addresses, persons who open a feed, deltas, conditions
+that need more than a look, and documents whose Last-Modified has not come. It renders nothing, waits for no
 lock that a render holds, and keeps no bytes of documents.
 """
 
@@ -12,13 +12,12 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from werkzeug.http import http_date
 
-from feedserver.publisher import Document, Publisher
 from feedserver.representation import CODINGS, Representation
 from feedserver.web import responses
 from feedserver.web.responses import Headers, Manner
@@ -34,11 +33,14 @@ _ONE_TAG = re.compile(r'(?:W/)?"[\w.:;+/=-]+"')
 
 
 class _Known:
-    """A state of a feed document, and the headers it is sent with."""
+    """A state of a document, and the headers it is sent with."""
 
-    def __init__(self, document: Document, manner: Manner, representation: Representation) -> None:
+    def __init__(
+        self, look: Callable[[], Representation | None], manner: Manner, representation: Representation
+    ) -> None:
         moment = representation.last_modified
-        self.document = document
+        self.look = look
+        self.is_for_persons = manner.is_for_persons
         self.due = 0.0 if moment is None else moment.timestamp()
         self._date = None if moment is None else http_date(moment)
         self._manner = manner
@@ -61,7 +63,7 @@ class _Known:
                 return True
             return False if _ONE_TAG.fullmatch(tags) else None
         date = environ.get("HTTP_IF_MODIFIED_SINCE")
-        if date is None:
+        if date is None or self._date is None:
             return False
         return True if date == self._date else None
 
@@ -83,21 +85,33 @@ class Front:
         hits: how many requests this process answered here. A race of threads costs a miscount.
     """
 
-    def __init__(self, publisher: Publisher, application: WSGIApplication) -> None:
+    def __init__(self, application: WSGIApplication, *, sends_deltas: bool) -> None:
         self.hits = 0
-        self._publisher = publisher
         self._application = application
+        self._sends_deltas = sends_deltas
         self._known: dict[str, _Known] = {}
 
-    def learn(self, document: Document, manner: Manner, representation: Representation) -> None:
-        """Answer for a document from now on, while it is this representation.
+    def learn(
+        self,
+        address: str,
+        look: Callable[[], Representation | None],
+        manner: Manner,
+        representation: Representation,
+    ) -> None:
+        """Answer for an address from now on, while this is its representation.
 
         To be told whenever the application answered with it, and only where no setting could give the
         address to somebody else.
+
+        Args:
+            address: of the document.
+            look: the current representation, if it is at hand. Raises nothing and waits for nothing.
+            manner: how it goes out.
+            representation: as it was answered with.
         """
         if len(self._known) >= MOST_ADDRESSES:
             self._known.clear()
-        self._known[document.address] = _Known(document, manner, representation)
+        self._known[address] = _Known(look, manner, representation)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer a request, or pass it on."""
@@ -111,9 +125,9 @@ class Front:
 
     def _answer(self, environ: WSGIEnvironment) -> _Answer | None:
         known = self._known.get(environ.get("PATH_INFO", ""))
-        if known is None or self._is_special(environ):
+        if known is None or self._is_special(known, environ):
             return None
-        representation = self._publisher.ready(known.document)
+        representation = known.look()
         if representation is None or not known.is_of(representation) or time.time() < known.due:
             return None
         is_held = known.is_held(environ)
@@ -125,11 +139,11 @@ class Front:
             return "304 NOT MODIFIED", unchanged, []
         return "200 OK", whole, [] if environ["REQUEST_METHOD"] == "HEAD" else [body]
 
-    def _is_special(self, environ: WSGIEnvironment) -> bool:
+    def _is_special(self, known: _Known, environ: WSGIEnvironment) -> bool:
         """Whether a request is for more than a document or a 304."""
         return (
             environ["REQUEST_METHOD"] not in ("GET", "HEAD")
             or "HTTP_IF_MATCH" in environ
-            or environ.get("HTTP_SEC_FETCH_MODE") == "navigate"
-            or (self._publisher.sends_deltas and "HTTP_A_IM" in environ)
+            or (not known.is_for_persons and environ.get("HTTP_SEC_FETCH_MODE") == "navigate")
+            or (self._sends_deltas and "HTTP_A_IM" in environ)
         )

@@ -35,6 +35,8 @@ STATIC_DIGESTS: Mapping[str, str] = {
     path.name: sha256(path.read_bytes()).hexdigest()[:16] for path in sorted(STATIC_DIR.iterdir())
 }
 
+_TEMPLATE_DIR = Path(__file__).with_name("templates")
+
 # More listings than this and the directory folds the rest of a group away.
 LONG_TAIL = 60
 
@@ -135,6 +137,12 @@ def error_page(
 ) -> str:
     """The page of an HTTP error; `suggestions` are the listings closest to what was asked for, best first."""
     return _render("error.html", chrome, code=code, title=title, message=message, suggestions=suggestions)
+
+
+def look() -> str:
+    """Stands for templates and static files: another one when a page of the same values may be."""
+    files = sorted([*STATIC_DIR.iterdir(), *_TEMPLATE_DIR.iterdir()])
+    return sha256(b"".join(sha256(file.read_bytes()).digest() for file in files)).hexdigest()
 
 
 # --- Values for the templates -----------------------------------------------------------------

@@ -73,10 +73,14 @@ class CachePolicy(Value, frozen=True):
 
 
 class Manner(Value, frozen=True):
-    """How documents of one kind go out: what their headers say beside type, coding and validators."""
+    """How documents of one kind go out: what their headers say beside type, coding and validators.
+
+    `is_for_persons` tells that a person who opens one in a browser gets it as well, and not its page.
+    """
 
     cache_control: str
     others: tuple[tuple[str, str], ...] = ()
+    is_for_persons: bool = True
 
 
 # Scripts of other sites may read a document and its validators (Fetch standard, CORS).
@@ -91,9 +95,15 @@ _GUARD = (
 )
 
 
-def open_manner(cache_control: str, links: Sequence[str] = ()) -> Manner:
-    """The manner of feeds and lists, which everybody may read; `links` are values of the `Link` header."""
-    return Manner(cache_control=cache_control, others=(*(("Link", link) for link in links), *_CORS))
+def feed_manner(cache_control: str, links: Sequence[str]) -> Manner:
+    """The manner of feeds, which programs of everybody may read; `links` are values of the `Link` header."""
+    others = (*(("Link", link) for link in links), *_CORS)
+    return Manner(cache_control=cache_control, others=others, is_for_persons=False)
+
+
+def list_manner(cache_control: str) -> Manner:
+    """The manner of lists for programs, of everybody too."""
+    return Manner(cache_control=cache_control, others=_CORS)
 
 
 def page_manner(cache_control: str) -> Manner:

@@ -14,20 +14,32 @@ renamed can be redirected as soon as its last article has left it.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 
 from flask import Flask, Request, Response, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 from werkzeug.routing import BaseConverter
 
 from feedserver.errors import IndexNotReadyError, UnknownAddressError
-from feedserver.model import Format, Kind, ListingSummary, Value
+from feedserver.model import Format, ListingKey, ListingSummary, Value
 from feedserver.publisher import Document, Publisher
 from feedserver.render import MEDIA_TYPES
 from feedserver.representation import Representation, digest
-from feedserver.web import directory, pages, responses, status, visitors
-from feedserver.web.addresses import GROUPS, ListTarget, Target, guesses, parse, parse_list, split_format
+from feedserver.web import pages, responses, status, visitors
+from feedserver.web.addresses import (
+    DIRECTORY,
+    DIRECTORY_OPML,
+    GROUPS,
+    ListTarget,
+    Target,
+    guesses,
+    parse,
+    parse_list,
+    split_format,
+)
+from feedserver.web.documents import PAGE_TYPE, SiteDocuments
 from feedserver.web.front import Front
 from feedserver.web.pages import SiteChrome
 from feedserver.web.responses import CachePolicy, Manner
@@ -77,10 +89,13 @@ class Site:
         self._chrome = SiteChrome(
             title=site.title, description=site.description, language=site.language, base_url=site.base_url
         )
-        self._lists: dict[str, tuple[str, Representation]] = {}  # as many as there are paths of lists
+        self._documents = SiteDocuments(publisher, self._chrome)
+        page_policy = rules.cache_policy.of_pages()
+        self._page_manner = responses.page_manner(page_policy)
+        self._list_manner = responses.list_manner(page_policy)
         self._fixed: Mapping[str, Callable[[Request], Response]] = {
-            "/": self._directory,
-            "/all.opml": lambda asked: self._opml(asked, ()),
+            DIRECTORY.address: lambda _: self._list(DIRECTORY),
+            DIRECTORY_OPML.address: lambda _: self._list(DIRECTORY_OPML),
             "/healthz": lambda _: self._plain("ok\n", 200),
             "/readyz": self._readiness,
             "/status": self._status_page,
@@ -110,7 +125,7 @@ class Site:
         if path in self._fixed:
             return self._fixed[path](request)
         if path in self._static:
-            return self._static_answer(self._static[path])
+            return self._static_answer(path)
         if self._is_retired(path):
             return self._error(410, "Gone", "This feed has ended and will not come back.")
         wanted_list = parse_list(path)
@@ -122,7 +137,18 @@ class Site:
         """The redirect of the settings, where no listing with articles has the path."""
         wanted = self._redirect_of(path)
         target = parse(path)
-        if wanted is None or not self._exists(wanted) or (target and self._has_articles(target)):
+        if wanted is None:
+            return None
+        try:
+            if not self._exists(wanted) or (target and self._has_articles(target)):
+                return None
+        except IndexNotReadyError:
+            raise
+        # Exception: as in `ready`. What was published of the listing itself can still be had.
+        except Exception:
+            if target is None:
+                raise
+            log.exception("whether %s has moved cannot be told", path)
             return None
         return self._redirect(wanted)
 
@@ -141,7 +167,7 @@ class Site:
         if target is None:
             return None
         try:
-            return self._page(target) if target.document is None else self._document(target.document)
+            return self._page(target.key) if target.document is None else self._document(target.document)
         except UnknownAddressError:
             return None
 
@@ -182,20 +208,18 @@ class Site:
 
     def _document(self, document: Document) -> Response:
         later: list[Callable[[], None]] = []
-        response = self._document_response(document, self._publisher.feed_document(document, later.append))
-        for task in later:  # when the client has the answer
-            response.call_on_close(task)
-        return response
+        representation = self._publisher.feed_document(document, later.append)
+        return _followed_by(later, self._document_response(document, representation))
 
     def _document_response(self, document: Document, representation: Representation) -> Response:
         if visitors.is_navigation(request):
             return responses.redirect_response(self._chrome.base_url + document.key.address, 303, "no-store")
         now, policy = datetime.now(UTC), self._rules.cache_policy
-        manner = responses.open_manner(
+        manner = responses.feed_manner(
             policy.of_feeds() if document.part is None else policy.of_archives(), self._links(document)
         )
-        if self._redirect_of(document.address) is None:  # which may come into effect at any time
-            self._front.learn(document, manner, representation)
+        look = partial(self._publisher.ready, document)
+        self._tell_front(document.address, look, manner, representation)
         delta = self._delta(document)
         if delta is not None:
             return responses.delta_response(request, representation, delta, manner, now=now)
@@ -220,62 +244,46 @@ class Site:
             return None
         return self._publisher.delta(document, responses.named_etags(request))
 
-    # --- lists ----------------------------------------------------------------------------------
+    # --- pages and lists ------------------------------------------------------------------------
 
-    def _list_document(self, media_type: str, make: Callable[[], bytes]) -> Response:
-        kept = self._kept(request.path, media_type, make)
-        manner = responses.open_manner(self._rules.cache_policy.of_pages())
-        return responses.document_response(request, kept, manner, now=datetime.now(UTC))
-
-    def _list_page(self, make: Callable[[], str]) -> Response:
-        page = self._kept(request.path, "text/html", lambda: make().encode())
-        manner = responses.page_manner(self._rules.cache_policy.of_pages())
-        return responses.document_response(request, page, manner, now=datetime.now(UTC))
-
-    def _kept(self, path: str, media_type: str, make: Callable[[], bytes]) -> Representation:
-        """A list as it is while the index is: with 10,000 topics one takes a second to make (measured)."""
-        revision = self._publisher.reader.revision()
-        kept = self._lists.get(path)
-        if kept is None or kept[0] != revision:
-            body = make()
-            kept = (revision, Representation(body, media_type, digest(body)))
-            self._lists[path] = kept
-        return kept[1]
-
-    def _opml(self, _: Request, kinds: Sequence[Kind]) -> Response:
-        return self._list_document(directory.OPML_TYPE, lambda: directory.opml(self._publisher, kinds))
-
-    def _directory(self, _: Request) -> Response:
-        return self._list_page(
-            lambda: pages.directory_page(
-                self._chrome, directory.everything(self._publisher), directory.groups(self._publisher)
-            )
-        )
+    def _page(self, key: ListingKey) -> Response:
+        later: list[Callable[[], None]] = []
+        page = self._documents.pages.current(key, later.append)
+        look = partial(self._documents.pages.ready, key)
+        return _followed_by(later, self._ready_answer(key.address, look, self._page_manner, page))
 
     def _list(self, wanted: ListTarget) -> Response:
-        if wanted.suffix == "opml":
-            return self._opml(request, (wanted.kind,))
-        if wanted.suffix == "json":
-            return self._list_document(
-                "application/json", lambda: directory.as_json(self._publisher, wanted.kind)
-            )
-        return self._list_page(
-            lambda: pages.group_page(self._chrome, directory.group(self._publisher, wanted.kind))
-        )
+        later: list[Callable[[], None]] = []
+        found = self._documents.lists.current(wanted, later.append)
+        look = partial(self._documents.lists.ready, wanted)
+        manner = self._page_manner if found.media_type == PAGE_TYPE else self._list_manner
+        return _followed_by(later, self._ready_answer(wanted.address, look, manner, found))
 
-    # --- pages ----------------------------------------------------------------------------------
+    def _ready_answer(
+        self,
+        address: str,
+        look: Callable[[], Representation | None],
+        manner: Manner,
+        representation: Representation,
+    ) -> Response:
+        self._tell_front(address, look, manner, representation)
+        return responses.document_response(request, representation, manner, now=datetime.now(UTC))
 
-    def _page(self, target: Target) -> Response:
-        feed, summary = self._publisher.feed(target.key)
-        return self._page_of(request, pages.listing_page(self._chrome, feed, summary))
+    def _tell_front(
+        self,
+        address: str,
+        look: Callable[[], Representation | None],
+        manner: Manner,
+        representation: Representation,
+    ) -> None:
+        if self._redirect_of(address) is None:  # which may come into effect at any time
+            self._front.learn(address, look, manner, representation)
 
-    def _page_of(self, asked: Request, html: str) -> Response:
-        return responses.page_response(asked, html, cache_control=self._rules.cache_policy.of_pages())
-
-    def _static_answer(self, file: Representation) -> Response:
+    def _static_answer(self, path: str) -> Response:
         # The pages name a static file with its digest, so that it may be kept.
         manner = Manner(cache_control=f"max-age={responses.STATIC_MAX_AGE}")
-        return responses.document_response(request, file, manner, now=datetime.now(UTC))
+        file = self._static[path]
+        return self._ready_answer(path, lambda: file, manner, file)
 
     # --- health ---------------------------------------------------------------------------------
 
@@ -342,6 +350,13 @@ class Site:
         """A defect of ours: the log gets it all, the client a page without details."""
         log.error("%s failed", request.path, exc_info=error)
         return self._error(500, "Something went wrong", "The server failed; its log says why.")
+
+
+def _followed_by(tasks: Iterable[Callable[[], None]], response: Response) -> Response:
+    """A response after which something is done, when the client has it."""
+    for task in tasks:
+        response.call_on_close(task)
+    return response
 
 
 def _static_file(name: str) -> Representation:

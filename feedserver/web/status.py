@@ -3,10 +3,12 @@
 Gathers facts; shows nothing and decides nobody's right to see them. What tells of files and not of
 articles is kept apart from the public facts: a count of files would tell of hidden ones (promise 6).
 It is asked for apart, too, because it is the only thing here that takes longer the more files there are.
+A status that fails when the index does would be of little use: what it cannot read, it says so of.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
@@ -14,9 +16,12 @@ from typing import NamedTuple
 import msgspec
 
 from feedserver import __version__
+from feedserver.errors import IndexNotReadyError
 from feedserver.model import FileKey, Kind, ListingKey, Severity, Verdict
 from feedserver.publisher import Publisher
 from feedserver.web.pages import Problem
+
+log = logging.getLogger(__name__)
 
 # A page of more would help nobody; `feedserver check` shows them all.
 MOST_PROBLEMS = 500
@@ -34,7 +39,30 @@ def public_facts(publisher: Publisher, ready_answers: int) -> dict[str, object]:
 
     Args:
         publisher: of the site.
-        ready_answers: how many requests this process answered from ready feeds.
+        ready_answers: how many requests this process answered from what was ready.
+
+    Raises:
+        IndexNotReadyError: before the first index is complete.
+    """
+    try:
+        facts = index_facts(publisher)
+    except IndexNotReadyError:
+        raise
+    # Exception: a damaged row, a damaged file and the driver raise what they like.
+    except Exception:
+        log.exception("the status goes without the index")
+        facts = {"index": "cannot be read"}
+    return {
+        "version": __version__,
+        **facts,
+        "ready answers of this process": ready_answers,
+        "stale answers of this process": publisher.stale.count,
+        "cache failures of this process": publisher.cache.failures,
+    }
+
+
+def index_facts(publisher: Publisher) -> dict[str, object]:
+    """What the index says of what is published, and of itself.
 
     Raises:
         IndexNotReadyError: before the first index is complete.
@@ -43,7 +71,6 @@ def public_facts(publisher: Publisher, ready_answers: int) -> dict[str, object]:
     noted = reader.facts()
     everything = publisher.state(ListingKey(kind=Kind.ARTICLES))
     return {
-        "version": __version__,
         "articles": everything.count,
         "newest change": everything.updated,
         "last scan": {
@@ -55,9 +82,6 @@ def public_facts(publisher: Publisher, ready_answers: int) -> dict[str, object]:
             "lag_seconds": _number(noted.get("change_lag")),
         },
         "listings": reader.counts(),
-        "ready answers of this process": ready_answers,
-        "stale answers of this process": publisher.stale.count,
-        "cache failures of this process": publisher.cache.failures,
     }
 
 
@@ -71,15 +95,21 @@ def inside(publisher: Publisher, root_names: Sequence[str]) -> Inside:
     Raises:
         IndexNotReadyError: before the first index is complete.
     """
-    reader = publisher.reader
-    verdicts = reader.verdicts()
+    reader, stale = publisher.reader, publisher.stale
+    reason = {"last reason of a stale answer": stale.last_reason} if stale.count else {}
+    try:
+        verdicts, facts = reader.verdicts(), reader.facts()
+        findings = reader.findings()[:MOST_PROBLEMS]
+    except IndexNotReadyError:
+        raise
+    # Exception: as above. Who may see reasons is told this one, and needs no log.
+    except Exception as error:
+        return Inside({"failure of the index": f"{type(error).__name__}: {error}", **reason}, ())
     details: dict[str, object] = {
         "files": {verdict.value: verdicts[verdict] for verdict in Verdict if verdict in verdicts},
-        "files waiting": int(reader.facts().get("pending", 0)),
+        "files waiting": int(facts.get("pending", 0)),
+        **reason,
     }
-    if publisher.stale.count:
-        details["last reason of a stale answer"] = publisher.stale.last_reason
-    findings = reader.findings()[:MOST_PROBLEMS]
     problems = [Problem(path=_path(key, root_names), finding=finding) for key, finding in findings]
     return Inside(details, problems)
 
