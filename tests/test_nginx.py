@@ -281,8 +281,9 @@ def test_an_expired_answer_is_sent_while_it_is_renewed(tmp_path: Path) -> None:
 
 
 def test_what_is_kept_is_sent_when_the_server_is_gone(tmp_path: Path) -> None:
-    with pair(tmp_path, max_age=1, stale_while_revalidate=0) as both:
+    with pair(tmp_path, max_age=1, page_max_age=1, stale_while_revalidate=0) as both:
         held = both.proxy.ask("/topics/ai.rss", {"Accept-Encoding": "gzip"})
+        pages = {path: both.proxy.ask(path) for path in ("/", "/topics/ai", "/topics.json", "/all.opml")}
         both.server.stop()
         time.sleep(2.1)
 
@@ -290,6 +291,9 @@ def test_what_is_kept_is_sent_when_the_server_is_gone(tmp_path: Path) -> None:
         assert (kept.status, kept.body, kept["ETag"]) == (200, held.body, held["ETag"])
         asking = {"Accept-Encoding": "gzip", "If-None-Match": held["ETag"]}
         assert both.proxy.ask("/topics/ai.rss", asking).status == 304
+        for path, page in pages.items():
+            answer = both.proxy.ask(path)
+            assert (answer.status, answer.body) == (page.status, page.body) == (200, page.body), path
         assert both.proxy.ask("/topics/bees.rss").status == 502
 
 

@@ -254,7 +254,7 @@ def test_a_page_is_conditional_and_an_error_is_not() -> None:
 def test_the_cache_policy_says_how_long_stale_answers_may_serve() -> None:
     policy = CachePolicy(max_age=300, stale_while_revalidate=60, stale_if_error=7, page_max_age=5)
     assert policy.of_feeds() == "max-age=300, stale-while-revalidate=60, stale-if-error=7"
-    assert policy.of_pages() == "max-age=5"
+    assert policy.of_pages() == "max-age=5, stale-if-error=7"
 
 
 def test_a_preflight_allows_what_feed_readers_send() -> None:

@@ -68,8 +68,8 @@ class CachePolicy(Value, frozen=True):
         )
 
     def of_pages(self) -> str:
-        """`Cache-Control` of pages."""
-        return f"max-age={self.page_max_age}"
+        """`Cache-Control` of pages and lists: persons wait for the present one, while there is one."""
+        return f"max-age={self.page_max_age}, stale-if-error={self.stale_if_error}"
 
 
 class Manner(Value, frozen=True):
