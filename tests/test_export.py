@@ -213,6 +213,37 @@ def test_listings_that_the_server_does_not_show_are_left_out(tmp_path: Path, art
     assert "providers/herald.rss" in names  # empty, but served
 
 
+def test_a_document_that_was_retired_alone_is_left_out_and_comes_back(tmp_path: Path, articles: Path) -> None:
+    state = tmp_path / "state"
+    retired = ["/topics/ai.atom", "/topics", "/providers.json", "/", "/all.opml"]
+    settings = settings_of(state, articles, retired=retired)
+    index(settings)
+    export(settings, tmp_path / "out")
+
+    names, client = files(tmp_path / "out"), quiet_app(settings).test_client()
+    assert {"topics/ai.rss", "topics/ai/index.html", "topics.opml", "providers/index.html"} <= names.keys()
+    assert {"index.html", "all.opml"} <= names.keys()
+    for name in ("topics/ai.atom", "topics/index.html", "providers.json"):
+        assert name not in names
+        assert client.get(address_of(name)).status_code == 410
+
+    export(settings_of(state, articles), tmp_path / "out")
+    assert {"topics/ai.atom", "topics/index.html", "providers.json"} <= files(tmp_path / "out").keys()
+    assert not (tmp_path / "out" / OWN / "moved.map").exists()
+
+
+def test_what_moved_is_written_down_anew_when_it_changes(tmp_path: Path, articles: Path) -> None:
+    state, out = tmp_path / "state", tmp_path / "out"
+    index(settings_of(state, articles))
+    lines = []
+    for redirects in ({"/old": "/topics/ai"}, {"/old": "/articles", "/blog.rss": "/articles.rss"}, {}):
+        export(settings_of(state, articles, redirects=redirects, retired=["/topics/ended"]), out)
+        lines.append((out / OWN / "moved.map").read_text(encoding="utf-8"))
+    assert ["/topics/ai" in one for one in lines] == [True, False, False]
+    assert ["blog" in one for one in lines] == [False, True, False]
+    assert all(one.startswith('"~^/topics/ended') for one in lines)
+
+
 def test_a_domain_whose_name_is_that_of_another_file_is_left_out(tmp_path: Path) -> None:
     articles = tmp_path / "articles"
     clashing = ["index.html", "index.html.br", "gazette.rss", "gazette.rss.gz", "gazette.json.br"]

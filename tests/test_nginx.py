@@ -15,6 +15,7 @@ from email.message import Message
 from email.utils import formatdate
 from pathlib import Path
 from typing import ClassVar
+from urllib.parse import urlsplit
 
 import pytest
 from builders import write_file
@@ -48,14 +49,22 @@ http {{
 """
 
 
-def configured(folder: Path, *, ports: tuple[int, int], backend: int, exported: Path) -> Path:
-    """nginx's configuration in a folder: the shipped file with the marked lines edited."""
+def configured(
+    folder: Path, *, ports: tuple[int, int], backend: int, exported: Path, below: str = ""
+) -> Path:
+    """nginx's configuration in a folder: the shipped file with the marked lines edited.
+
+    `below` is the path that the exported site is to be served below, if it is to be.
+    """
     before, between, after = SHIPPED.split("listen 80;")
     text = f"{before}listen 127.0.0.1:{ports[0]};{between}listen 127.0.0.1:{ports[1]};{after}"
     edits = {
         "127.0.0.1:8000": f"127.0.0.1:{backend}",
         "/var/cache/nginx-feedserver": str(folder / "cache"),
         "/srv/www/feeds;": f"{exported};",
+        "/srv/www/feeds/": f"{exported}/",
+        'set $feedserver_base "";': f'set $feedserver_base "{below}";',
+        "# rewrite ^/news": f"rewrite ^{below}" if below else "# rewrite ^/news",
         "# brotli_static on;": "brotli_static on;" if BROTLI.exists() else "#",
     }
     for shipped, edited in edits.items():
@@ -70,10 +79,10 @@ def configured(folder: Path, *, ports: tuple[int, int], backend: int, exported: 
 
 
 @contextlib.contextmanager
-def nginx(folder: Path, backend: int, exported: Path) -> Iterator[tuple[Server, Server]]:
+def nginx(folder: Path, backend: int, exported: Path, below: str = "") -> Iterator[tuple[Server, Server]]:
     """nginx with the shipped configuration: before a server, and before an exported folder."""
     ports = free_port(), free_port()
-    configuration = configured(folder, ports=ports, backend=backend, exported=exported)
+    configuration = configured(folder, ports=ports, backend=backend, exported=exported, below=below)
     assert NGINX is not None
     with started([NGINX, "-p", str(folder), "-c", str(configuration)], ports[0], folder) as proxy:
         files = Server(proxy.process, ports[1], folder)
@@ -97,33 +106,51 @@ class Pair:
         return re.findall(line, self.server.said())
 
 
+# What was renamed and what has ended, of the exported sites; one address is what nginx might stumble over.
+MOVED = """
+redirects:
+  /old: /topics/ai
+  /blog.xml: /articles.rss
+  /topics/tides: /topics/bees
+  /topics/tides.atom: /articles.atom
+  /topics/ai: /nowhere
+  '/a"$uri;{2}.\\+': '/topics/$uri"ai'
+  /providers/a-name-that-is-far-longer-than-what-nginx-takes-for-a-plain-key-of-a-map: /articles
+retired: [/topics/ended, /categories/news.json, /feeds, /gone]
+"""
+
+
 @contextlib.contextmanager
-def pair(folder: Path, **http: object) -> Iterator[Pair]:
-    """A server over a few articles, and nginx before it; `http` is that section of the settings."""
+def pair(folder: Path, below: str | None = None, **http: object) -> Iterator[Pair]:
+    """A server over a few articles, and nginx before it; `http` is that section of the settings.
+
+    With `below`, the path of the site or nothing, it is exported before nginx reads its configuration.
+    """
     write_story(folder / "articles", "_news/one", title="First", topics=["AI", "Bees"], body=LONG)
     write_story(folder / "articles", "_news/two", title="Second", date="2024-03-02T10:00:00Z", body=LONG)
     write_story(folder / "articles", "_news/broken", title="Broken", date="not a date")
+    write_story(folder / "articles", "_guides/three", title="Ended", topics=["Ended"], body=LONG)
     section = ", ".join(f"{name}: {value}" for name, value in http.items())
     write_file(
         folder,
         "feedserver.yaml",
-        f"site: {{base_url: https://feeds.example}}\nserver: {{workers: 1}}\nhttp: {{{section}}}\n",
+        f"site: {{base_url: https://feeds.example{below or ''}}}\n"
+        f"server: {{workers: 1}}\nhttp: {{{section}}}\n{MOVED}",
     )
     (folder / "nginx").mkdir()
-    with (
-        serve(folder, "--access-log") as server,
-        nginx(folder / "nginx", server.port, folder / "out") as (proxy, files),
-    ):
-        yield Pair(server, proxy, files)
+    with serve(folder, "--access-log") as server:
+        if below is not None:
+            done = feedserver(folder, "export", "out")
+            assert (done.returncode, done.stderr) == (0, "")
+        with nginx(folder / "nginx", server.port, folder / "out", below or "") as (proxy, files):
+            yield Pair(server, proxy, files)
 
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
     """A site with the default settings, and its export."""
     folder = tmp_path_factory.mktemp("nginx")
-    with pair(folder, deltas="true") as both:
-        done = feedserver(folder, "export", "out")
-        assert (done.returncode, done.stderr) == (0, "")
+    with pair(folder, below="", deltas="true") as both:
         time.sleep(1)  # a Last-Modified is rounded up, and sent from then on
         yield both
 
@@ -469,3 +496,125 @@ def test_scripts_of_other_sites_may_ask_an_exported_feed(site: Pair) -> None:
     assert answer.status == direct.status == 204
     for name in ("Origin", "Methods", "Headers"):
         assert answer[f"Access-Control-Allow-{name}"] == direct[f"Access-Control-Allow-{name}"] != ""
+
+
+# What the settings of `MOVED` are about, and addresses beside it.
+MOVED_PATHS = [
+    "/old", "/old.rss", "/old.json", "/old/", "/older", "/blog.xml", "/topics/tides", "/topics/tides.rss",
+    "/topics/tides.atom", "/topics/ai", "/topics/ai.rss", "/gone", "/gone.rss", "/feeds", "/feeds.opml",
+    "/topics/ended", "/topics/ended.json", "/topics/ended/2024-05.1.atom", "/topics/endedly",
+    "/categories/news.json", "/categories/news.rss", "/categories/news",
+    "/providers/a-name-that-is-far-longer-than-what-nginx-takes-for-a-plain-key-of-a-map.rss",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("path", MOVED_PATHS)
+def test_an_exported_folder_tells_what_moved_or_ended_as_the_server_does(site: Pair, path: str) -> None:
+    direct, answer = site.server.ask(path), ask_files(site, path)
+
+    assert answer.status == direct.status
+    assert answer["Location"] == direct["Location"].removeprefix("https://feeds.example")
+    for name in ("Cache-Control", "Access-Control-Allow-Origin"):
+        assert answer[name] == direct[name], name
+
+
+def test_a_redirect_of_odd_characters_is_text_to_nginx(site: Pair) -> None:
+    answer = ask_files(site, "/a%22%24uri%3B%7B2%7D.%5C%2B")
+    assert (answer.status, answer["Location"]) == (301, "/topics/%24uri%22ai")
+    for path in ("/a%22/x%3B%7B2%7D.%5C%2B", "/a%22%24uri%3B%7B2%7Dx%5C%2B", "/a%22%24uri%3B%7B2%7D.+"):
+        assert ask_files(site, path).status == 404
+
+
+# --- Below a path
+
+
+@pytest.fixture(scope="module")
+def below(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
+    """A site at https://feeds.example/news, and its export."""
+    folder = tmp_path_factory.mktemp("below")
+    with pair(folder, below="/news") as both:
+        yield both
+
+
+def test_an_export_below_a_path_has_every_document_where_its_address_says(below: Pair) -> None:
+    for path in exported(below):
+        direct, answer = below.server.ask(path or "/"), ask_files(below, f"/news{path}")
+        if path not in ("/404.html", "/status", "/status.json"):
+            assert (answer.status, answer.body) == (200, direct.body), path
+            for name in LIKE_THE_SERVER:
+                assert answer[name] == direct[name], (path, name)
+
+
+def test_whatever_is_linked_from_an_export_below_a_path_is_there(below: Pair) -> None:
+    waiting, seen = ["/news/"], {"/news/"}
+    while waiting:
+        path = waiting.pop()
+        answer = ask_files(below, path)
+        # The settings retired these, and pages link to them nevertheless.
+        is_retired = path in ("/news/feeds", "/news/categories/news.json", "/news/topics/ended")
+        assert answer.status == (410 if is_retired else 200), path
+        text = answer.body.decode() if "/static/" not in path else ""
+        for link in re.findall(r"""(?:href|src|xmlUrl|htmlUrl)=["']([^"']*)""", text):
+            url = urlsplit(link)
+            if url.netloc in ("", "feeds.example") and url.path not in seen:
+                assert url.path.startswith("/news/") or url.path == "", (path, link)
+                seen.add(url.path)
+                waiting.append(url.path or path)
+    assert {"/news/topics/bees", "/news/topics/bees.atom", "/news/all.opml", "/news/static/style.css"} <= seen
+
+
+def test_redirects_of_an_export_below_a_path_stay_below_it(below: Pair) -> None:
+    expected = {
+        "/topics/ai/": "/topics/ai",
+        "/feed": "/articles.rss",
+        "/topics/ai/atom": "/topics/ai.atom",
+        "/old.json": "/topics/ai.json",
+        "/topics/tides": "/topics/bees",
+    }
+    for path, target in expected.items():
+        direct, answer = below.server.ask(path), ask_files(below, f"/news{path}")
+        assert (answer.status, answer["Location"]) == (301, f"/news{target}"), path
+        assert direct["Location"] == f"https://feeds.example/news{target}"
+    navigation = {"Sec_Fetch_Mode": "navigate", "Sec_Fetch_Dest": "document", "Sec_Fetch_Site": "none"}
+    sent = ask_files(below, "/news/topics/ai/2024-03.1.rss", **navigation)
+    assert (sent.status, sent["Location"]) == (303, "/news/topics/ai")
+
+
+def test_what_is_missing_below_a_path_is_told_as_elsewhere(below: Pair) -> None:
+    assert ask_files(below, "/news").body == ask_files(below, "/news/").body
+    assert ask_files(below, "/news/topics/ended").status == 410
+    for path in ("/news/none", "/news/.feedserver-export/state.sqlite", "/newspaper", "/news/news/topics/ai"):
+        answer = ask_files(below, path)
+        assert answer.status == 404, path
+        assert b'href="/news/"' in answer.body
+
+
+def test_another_server_can_pass_a_path_on_to_that_of_the_exported_folder(
+    below: Pair, tmp_path: Path
+) -> None:
+    """As docs/deployment.md shows it."""
+    manual = (REPOSITORY / "docs" / "deployment.md").read_text(encoding="utf-8")
+    (location,) = re.findall(r"```nginx\n(location /news/.*?)```", manual, re.DOTALL)
+    for name in ("files", "host"):
+        (tmp_path / name).mkdir()
+    port = free_port()
+    with nginx(tmp_path / "files", below.server.port, below.server.folder / "out") as (_, files):
+        location = location.replace("127.0.0.1:8081", f"127.0.0.1:{files.port}")
+        write_file(tmp_path, "host/feedserver.conf", f"server {{ listen 127.0.0.1:{port}; {location} }}")
+        write_file(tmp_path, "host/mime.types", "types { text/html html; }")
+        user = "user root;" if os.getuid() == 0 else ""
+        main = write_file(
+            tmp_path, "host/nginx.conf", MAIN.format(folder=tmp_path / "host", modules="", user=user)
+        )
+        assert NGINX is not None
+        command = [NGINX, "-p", str(tmp_path / "host"), "-c", str(main)]
+        with started(command, port, tmp_path / "host") as host:
+            host.wait_for(lambda: host.ask("/none").status == 404)
+            asking = {"Accept-Encoding": "gzip"}
+            for path in ("/news/", "/news/topics/ai", "/news/topics.json", "/news/articles.atom"):
+                direct, passed = below.files.ask(path, asking), host.ask(path, asking)
+                assert (passed.status, passed.body) == (200, direct.body), path
+                for name in (*LIKE_THE_SERVER, "ETag", "Last-Modified"):
+                    assert passed[name] == direct[name], (path, name)
+            for path in ("/news/old.rss", "/news/feed", "/news/topics/ai/"):
+                assert urlsplit(host.ask(path)["Location"]).path == below.files.ask(path)["Location"] != ""

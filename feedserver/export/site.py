@@ -5,8 +5,9 @@ the directory; what does not depend on articles. Its *signature* stands for all 
 so that an equal one says that nothing needs to be made. A document is at the path that it is served at; a
 page at P is the file `P/index.html`, which every static server finds. Writes no file, and knows no HTTP.
 
-What only a server can say is not here: redirects, 410 for retired listings, deltas, health. The status
-is what it is without a server and a clock, so that the pages' link to it leads somewhere.
+What only a server can say is not here: deltas, health; redirects and 410 for what was retired are not here as
+documents, but `moved` tells nginx of them. The status is what it is without a server and a clock, so that the
+pages' link to it leads somewhere.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ from feedserver.archives import PART_ENTRIES, Part, closed_parts, month_of, next
 from feedserver.cache import open_cache
 from feedserver.channels import SiteFacts, make_feed
 from feedserver.errors import IndexMovedError
+from feedserver.export.folder import OWN
+from feedserver.export.moved import nginx_lines
 from feedserver.index.catalogue import CatalogueReader
 from feedserver.index.memory import Memory
 from feedserver.index.reader import FacetState, Selected
@@ -38,6 +41,12 @@ from feedserver.web.addresses import GROUPS, parse
 from feedserver.web.pages import SiteChrome
 
 SUFFIXES: Mapping[str, str] = {"br": ".br", "gzip": ".gz"}
+
+# Units that the server answers from before it looks what was retired.
+_NEVER_RETIRED = ("/", "/static")
+
+# The lines for nginx, below the export's own notes, which no server shows.
+MOVED = f"/{OWN}/moved.map"
 
 _NOT_FOUND = "There is nothing at this address."
 
@@ -57,13 +66,13 @@ class Scope(Value, frozen=True):
 class ExportPlan(Value, frozen=True):
     """All that a process needs to know to make documents, as a value that can be sent to it.
 
-    `redirected` are addresses that the settings redirect as long as their listing has no article.
+    `redirects` hold for addresses of listings as long as these have no article.
     """
 
     state_dir: str
     site: SiteFacts
     limits: FeedLimits
-    redirected: tuple[str, ...] = ()
+    redirects: dict[str, str]
     scope: Scope = Scope()
 
 
@@ -99,10 +108,12 @@ class ExportSite:
         self._chrome = SiteChrome(
             title=site.title, description=site.description, language=site.language, base_url=site.base_url
         )
+        self._retired = {name for one in site.retired for name in (_file(one), f"{_file(one)}/index.html")}
         self._base = _digest([self._publisher.fingerprint, plan.scope, CODINGS, pages.look()])
         self._shared: Mapping[str, Callable[[], Iterator[Made]]] = {
             "/": self._directory,
             "/static": self._static,
+            MOVED: self._moved,
             **{f"/{name}": partial(self._group, kind) for name, kind in GROUPS.items()},
         }
 
@@ -135,7 +146,7 @@ class ExportSite:
             if self._is_exported(state)
         ]
         listings.sort(key=lambda unit: (-unit.weight, unit.name))
-        return self._shared_units(states) + listings
+        return self._moved_unit() + self._shared_units(states) + listings
 
     def documents(self, unit: Unit, sources: Collection[str]) -> Iterator[Made | str]:
         """The documents of a unit.
@@ -148,10 +159,11 @@ class ExportSite:
             UnknownAddressError: if the listing is gone meanwhile.
             IndexMovedError: if it changed meanwhile, between two questions.
         """
-        if unit.key is None:
-            yield from self._shared[unit.name]()
-        else:
-            yield from self._listing(unit.key, sources)
+        made = self._shared[unit.name]() if unit.key is None else self._listing(unit.key, sources)
+        if unit.name in _NEVER_RETIRED:
+            yield from made
+        else:  # a document can be retired alone, beside its listing
+            yield from (one for one in made if isinstance(one, str) or one.path not in self._retired)
 
     def signature(self, unit: Unit) -> str:
         """The signature that a listing has now; empty if it is gone, and for what is no listing."""
@@ -164,15 +176,21 @@ class ExportSite:
         if not self._plan.scope.pages:
             return []
         everything = _digest([self._base, sorted(_identity(state) for state in states)])
-        names = (name for name in self._shared if name != "/static")
+        names = (name for name in self._shared if name not in ("/static", MOVED))
         # Each lists all listings, so each is as much work as a large one.
         changing = [Unit(name=name, signature=everything, weight=len(states)) for name in names]
         return [*changing, Unit(name="/static", signature=self._base)]
 
+    def _moved_unit(self) -> list[Unit]:
+        redirects, retired = self._plan.redirects, self._plan.site.retired
+        if not redirects and not retired:
+            return []
+        return [Unit(name=MOVED, signature=_digest([self._base, sorted(redirects.items())]))]
+
     def _is_exported(self, state: FacetState) -> bool:
         """Whether a listing has files: not where the server answers something else at its address."""
         key, scope, site = state.key, self._plan.scope, self._plan.site
-        is_moved = not state.count and key.address in self._plan.redirected
+        is_moved = not state.count and key.address in self._plan.redirects
         target = parse(key.address)
         is_served = target is not None and target.key == key and target.document is None
         is_file = key.kind is Kind.DOMAIN and _is_name_of_file(key.slug)
@@ -255,6 +273,10 @@ class ExportSite:
         yield _page(address, pages.group_page(self._chrome, directory.group(publisher, kind)))
         yield _made(f"{address}.opml", directory.OPML_TYPE, directory.opml(publisher, kind))
         yield _made(f"{address}.json", "application/json", directory.as_json(publisher, kind))
+
+    def _moved(self) -> Iterator[Made]:
+        lines = nginx_lines(self._plan.redirects, self._plan.site.retired)
+        yield _made(MOVED, "text/plain", lines.encode())
 
     def _static(self) -> Iterator[Made]:
         for name in pages.STATIC_DIGESTS:

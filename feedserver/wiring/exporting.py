@@ -13,6 +13,6 @@ def make_export_plan(settings: Settings, scope: Scope) -> ExportPlan:
         state_dir=str(settings.state.dir.resolve()),
         site=site_facts(settings),
         limits=feed_limits(settings),
-        redirected=tuple(settings.redirects),
+        redirects=dict(settings.redirects),
         scope=scope,
     )
