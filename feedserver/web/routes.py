@@ -214,16 +214,16 @@ class Site:
     def _document_response(self, document: Document, representation: Representation) -> Response:
         if visitors.is_navigation(request):
             return responses.redirect_response(self._chrome.base_url + document.key.address, 303, "no-store")
-        now, policy = datetime.now(UTC), self._rules.cache_policy
+        policy = self._rules.cache_policy
         manner = responses.feed_manner(
             policy.of_feeds() if document.part is None else policy.of_archives(), self._links(document)
         )
-        look = partial(self._publisher.ready, document)
-        self._tell_front(document.address, look, manner, representation)
         delta = self._delta(document)
         if delta is not None:
+            now = datetime.now(UTC)
             return responses.delta_response(request, representation, delta, manner, now=now)
-        return responses.document_response(request, representation, manner, now=now)
+        look = partial(self._publisher.ready, document)
+        return self._ready_answer(document.address, look, manner, representation)
 
     def _links(self, document: Document) -> list[str]:
         """Values of the `Link` header: the document itself, its page, the other formats."""
@@ -266,18 +266,10 @@ class Site:
         manner: Manner,
         representation: Representation,
     ) -> Response:
-        self._tell_front(address, look, manner, representation)
-        return responses.document_response(request, representation, manner, now=datetime.now(UTC))
-
-    def _tell_front(
-        self,
-        address: str,
-        look: Callable[[], Representation | None],
-        manner: Manner,
-        representation: Representation,
-    ) -> None:
+        """The answer with a document; the front gives it from now on, as `Front.learn` has it."""
         if self._redirect_of(address) is None:  # which may come into effect at any time
             self._front.learn(address, look, manner, representation)
+        return responses.document_response(request, representation, manner, now=datetime.now(UTC))
 
     def _static_answer(self, path: str) -> Response:
         # The pages name a static file with its digest, so that it may be kept.
