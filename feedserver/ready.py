@@ -12,6 +12,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Hashable
+from functools import partial
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from cachetools import LRUCache
@@ -36,8 +37,8 @@ class Addressed(Hashable, Protocol):
 class Made(NamedTuple):
     """A representation and the mark that it is current by; None if it is not to be kept.
 
-    `afterwards` may be done when the client has it: others get the bytes by that, say. If it is never done,
-    they make their own.
+    `afterwards` may be done when the client has it, while it is current: others get the bytes by that, say.
+    If it is never done, they make their own.
     """
 
     representation: Representation
@@ -184,9 +185,24 @@ class ReadyDocuments(Generic[_Name]):
             found = self._shelf.find(name, self._mark(name))
             if found is not None:  # somebody made it while this thread waited
                 return found
-            representation, mark, afterwards = self._make(name)
-            if mark is not None:
-                self._shelf.keep(name, mark, representation)
-        for task in afterwards:
-            later(task)
-        return representation
+            made = self._make(name)
+            if made.mark is not None:
+                self._shelf.keep(name, made.mark, made.representation)
+        later(partial(self._finish, name, made))
+        return made.representation
+
+    def _finish(self, name: _Name, made: Made) -> None:
+        """Do what was to be done afterwards, unless the document has changed since.
+
+        An answer may take long to send, and what was retracted meanwhile must not be the last good state.
+        """
+        if not self._has_moved_on(name, made.mark):
+            for task in made.afterwards:
+                task()
+
+    def _has_moved_on(self, name: _Name, mark: Mark | None) -> bool:
+        try:
+            return self._mark(name) != mark
+        # Nothing is lost: where the mark cannot be had, nothing newer can be made.
+        except Exception:
+            return False

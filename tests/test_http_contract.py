@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import gzip
 import json
+import sqlite3
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
@@ -747,3 +749,25 @@ def test_a_client_has_its_feed_before_it_is_in_the_cache(tmp_path: Path) -> None
     assert list(cache.iterdir()) == []
     answer.close()  # type: ignore[attr-defined]  # as servers do (PEP 3333)
     assert any(file.read_bytes().endswith(body) for file in cache.iterdir())
+
+
+@pytest.mark.parametrize("path", ["/topics/ai.rss", "/topics/ai"])
+def test_a_slow_client_never_makes_an_old_state_the_last_good_one(tmp_path: Path, path: str) -> None:
+    state, articles = tmp_path / "state", tmp_path / "articles"
+    write_story(articles, "_news/one", topics=["AI"])
+    retracted = write_story(articles, "_news/two", topics=["AI"], title="Retracted")
+    settings = settings_of(state, articles)
+    index(settings)
+    slow = quiet_app(settings).wsgi_app(EnvironBuilder(path).get_environ(), lambda *_: lambda _: None)
+    assert b"Retracted" in b"".join(slow)
+    retracted.unlink()
+    index(settings)
+    with quiet_app(settings).test_client().get(path) as fast:
+        assert b"Retracted" not in fast.data
+    slow.close()  # type: ignore[attr-defined]  # as servers do (PEP 3333)
+    build = state / (state / "current").read_text().strip()
+    with closing(sqlite3.connect(build)) as database, database:
+        database.execute("UPDATE candidate SET payload = '{'")
+        database.execute("UPDATE facet SET version = randomblob(16), changed = changed + 1")
+    with quiet_app(settings).test_client().get(path) as last_good:
+        assert last_good.data == fast.data
