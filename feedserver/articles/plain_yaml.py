@@ -52,84 +52,91 @@ class _NotPlainError(Exception):
     """The text is for libyaml."""
 
 
+# Follows the last row: belongs to no collection, and is not blank.
+_END: _Row = ("", "end", "end", "", "")
+
+
 class _Rows:
-    """The rows of one text, and how far they are read. `_at` is a row that is not blank, or past the last."""
+    """The rows of one text, and how far they are read. `_at` is never a blank row."""
 
     def __init__(self, rows: list[_Row], first_line: int) -> None:
-        self._rows = rows
-        self._count = len(rows)
+        self._rows = [*rows, _END]
         self._first_line = first_line
-        self._at = self._filled(0)
+        self._at = -1
+        self._go_on()
 
     def document(self) -> Mapping:
-        if self._at == self._count or self._rows[self._at][:2] != ("", ""):
-            raise _NotPlainError  # empty, indented as a whole, or a list
+        first = self._rows[self._at]
+        if first[0] or first[1]:
+            raise _NotPlainError  # indented as a whole, a list, or nothing
         node = self._mapping(0, 0)
-        if self._at < self._count:
+        if self._rows[self._at] is not _END:
             raise _NotPlainError
         return node
 
-    def _filled(self, at: int) -> int:
-        """The position of the next row that is not blank."""
-        while at < self._count and not (self._rows[at][2] or self._rows[at][4]):
-            if self._rows[at][1]:
+    def _go_on(self) -> _Row:
+        """Take the next row that is not blank."""
+        while True:
+            self._at += 1
+            row = self._rows[self._at]
+            if row[2] or row[4]:
+                return row
+            if row[1]:
                 raise _NotPlainError  # an item that is empty, or a list in a list
-            at += 1
-        return at
 
     def _mapping(self, indentation: int, depth: int) -> Mapping:
         """The mapping whose keys stand at an indentation; the first of them may have `- ` before it."""
-        rows, start, column = self._rows, self._at, indentation + 1
+        first_line, column, start = self._first_line, indentation + 1, self._at
+        _, _, key, gap, text = self._rows[start]
         entries: dict[str, Entry] = {}
         while True:
-            _, _, key, gap, text = rows[self._at]
             if not key or key in entries:
                 raise _NotPlainError
-            line, after = self._at + self._first_line, column + len(key) + 1
-            self._at = self._filled(self._at + 1)
+            line, after = self._at + first_line, column + len(key) + 1
+            row = self._go_on()
             value: Node
             if text:
                 value = _scalar(text, line, after + len(gap))
             else:
-                value = self._nested(indentation, depth) or Scalar("", True, line, after)
+                value = self._nested(row, indentation, depth) or Scalar("", True, line, after)
+                row = self._rows[self._at]
             entries[key] = Entry(key, value, line, column)
-            if not self._goes_on(indentation, ""):
-                return Mapping(tuple(entries.values()), start + self._first_line, column)
+            spaces, dash, key, gap, text = row
+            if len(spaces) != indentation or dash:
+                self._leave(row, indentation)
+                return Mapping(tuple(entries.values()), start + first_line, column)
 
     def _sequence(self, indentation: int, depth: int) -> Sequence:
         """The items whose `- ` stands at an indentation."""
-        start, column = self._at, indentation + 1
+        first_line, column, start = self._first_line, indentation + 1, self._at
         items: list[Node] = []
+        row = self._rows[start]
         while True:
-            _, _, key, _, text = self._rows[self._at]
-            if key:
+            if row[2]:
                 items.append(self._mapping(indentation + 2, depth + 1))
+                row = self._rows[self._at]
             else:
-                items.append(_scalar(text, self._at + self._first_line, column + 2))
-                self._at = self._filled(self._at + 1)
-            if not self._goes_on(indentation, "- "):
-                return Sequence(tuple(items), start + self._first_line, column)
+                items.append(_scalar(row[4], self._at + first_line, column + 2))
+                row = self._go_on()
+            if len(row[0]) != indentation or row[1] != "- ":
+                self._leave(row, indentation)
+                return Sequence(tuple(items), start + first_line, column)
 
-    def _nested(self, outer: int, depth: int) -> Node | None:
-        """The value that stands below its key; None if there is none."""
-        if self._at == self._count:
-            return None
-        spaces, dash, _, _, _ = self._rows[self._at]
+    def _nested(self, row: _Row, outer: int, depth: int) -> Node | None:
+        """The value that stands below its key, at this row; None if there is none."""
+        spaces, dash, _, _, _ = row
         indentation = len(spaces)
-        if indentation < outer or (indentation == outer and not dash):
+        if indentation < outer or (indentation == outer and dash != "- "):
             return None
         if depth == _MAX_DEPTH:
             raise _NotPlainError
         return self._sequence(indentation, depth + 1) if dash else self._mapping(indentation, depth + 1)
 
-    def _goes_on(self, indentation: int, dash: str) -> bool:
-        """Whether the next row belongs to the collection at an indentation, and not to one around it."""
-        if self._at == self._count:
-            return False
-        spaces, found, _, _, _ = self._rows[self._at]
-        if len(spaces) > indentation:
+    @staticmethod
+    def _leave(row: _Row, indentation: int) -> None:
+        """Look at the row after a collection, which must belong to one around it."""
+        if len(row[0]) > indentation:
             raise _NotPlainError  # a scalar that goes on, or a value that is in no order
-        return len(spaces) == indentation and found == dash
 
 
 def _scalar(text: str, line: int, column: int) -> Scalar:
