@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import http.client
+import json
 import os
 import re
 import shutil
@@ -26,6 +27,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
@@ -85,12 +87,12 @@ def index_once(corpus: Path, state: Path) -> tuple[float, int]:
 def serving_rows(size: int, corpus: Path, state: Path) -> Iterator[Row]:
     """Start, latency and memory of two serving processes over one state folder."""
     ports = [free_port(), free_port()]
-    begun = time.perf_counter()
+    begun, started = time.perf_counter(), datetime.now(UTC)
     with serving(corpus, state, ports) as servers:
         wait_until_ready(ports[0])
         yield Row(size, "start with an index, ready after", f"{time.perf_counter() - begun:.2f} s")
         wait_until_ready(ports[1])
-        time.sleep(3)  # let the first rescan end
+        wait_until_scanned(ports[0], after=started)
         latencies = sorted(latency(corpus, ports, number) for number in range(LATENCY_SAMPLES))
         median, last = statistics.median(latencies) * 1e3, latencies[int(len(latencies) * 0.99)] * 1e3
         yield Row(
@@ -261,6 +263,15 @@ def wait_until_ready(port: int) -> None:
     """Wait for an answer of /readyz."""
     while fetch(port, "/readyz") != b"ready\n":
         time.sleep(0.005)
+
+
+def wait_until_scanned(port: int, after: datetime) -> None:
+    """Wait for the end of a scan that began after a moment; of a million files it takes a while."""
+    while True:
+        started = json.loads(fetch(port, "/status.json"))["last_scan"]["started"]
+        if started is not None and datetime.fromisoformat(started) >= after:
+            return
+        time.sleep(0.1)
 
 
 def feed_paths(port: int) -> Iterator[str]:
