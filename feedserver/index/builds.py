@@ -103,7 +103,6 @@ def open_engine(
     database: Path,
     *,
     create: bool = False,
-    page_bytes: int | None = None,
     patience: float = BUSY_TIMEOUT_SECONDS,
     cache_kib: int = WRITER_CACHE_KIB,
 ) -> Engine:
@@ -112,7 +111,6 @@ def open_engine(
     Args:
         database: the file.
         create: create it when it is missing; otherwise a missing file is an error on connecting.
-        page_bytes: of a file that is created; else SQLite's default.
         patience: how long to wait for another writer, in seconds.
         cache_kib: how much of the file a connection keeps in memory, in KiB.
     """
@@ -129,8 +127,6 @@ def open_engine(
     # In WAL, NORMAL survives the death of the process at any moment; only a power cut can lose the last
     # commits, and those are found again from the files.
     pragmas = ["journal_mode=WAL", "synchronous=NORMAL", f"cache_size=-{cache_kib}"]
-    if page_bytes is not None:
-        pragmas.insert(0, f"page_size={page_bytes}")
 
     @event.listens_for(engine, "connect")
     def _on_connect(connection: Any, _record: object) -> None:  # Any: the driver's own connection

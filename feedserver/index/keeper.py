@@ -24,10 +24,6 @@ from feedserver.model import FileChange, FileContent, Selection, Stamp
 
 log = logging.getLogger(__name__)
 
-# An article takes some 2.2 kB: of pages of 4 kB each would hold one, and the rest be empty (measured: an
-# eighth more bytes on disk, and a tenth more CPU to load an index).
-PAGE_BYTES = 8192
-
 # Errors of SQLite that another database would give too: busy, locked, out of memory, read-only, full.
 _NOT_DAMAGE = frozenset({5, 6, 7, 8, 13})
 
@@ -200,7 +196,7 @@ class BuildKeeper:
 
     def _use(self, build: Path) -> None:
         self._build = build
-        self._engine = builds.open_engine(build, create=True, page_bytes=PAGE_BYTES)
+        self._engine = builds.open_engine(build, create=True)
         self._connection = self._engine.connect()
         self.writer = IndexWriter(self._connection, self.memory, self._selections)
 
