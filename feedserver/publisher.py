@@ -275,7 +275,7 @@ class Publisher:
         moment = self._dates.last_modified(document.address, etag, state.changed)
         representation = Representation(body, MEDIA_TYPES[document.fmt], etag, moment)
         # Without a date it is not kept, so that the memory is asked again.
-        return Made(representation, None if moment is None else state.mark, afterwards)
+        return Made(representation, state.mark, moment is not None, afterwards)
 
     def _subscription_bytes(self, document: Document) -> _Bytes:
         state = self.state(document.key)

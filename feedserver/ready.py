@@ -35,14 +35,15 @@ class Addressed(Hashable, Protocol):
 
 
 class Made(NamedTuple):
-    """A representation and the mark that it is current by; None if it is not to be kept.
+    """A representation, the mark that it is current by, and whether it is kept for the next who asks.
 
     `afterwards` may be done when the client has it, while it is current: others get the bytes by that, say.
     If it is never done, they make their own.
     """
 
     representation: Representation
-    mark: Mark | None
+    mark: Mark
+    is_kept: bool = True
     afterwards: tuple[Callable[[], None], ...] = ()
 
 
@@ -186,7 +187,7 @@ class ReadyDocuments(Generic[_Name]):
             if found is not None:  # somebody made it while this thread waited
                 return found
             made = self._make(name)
-            if made.mark is not None:
+            if made.is_kept:
                 self._shelf.keep(name, made.mark, made.representation)
         later(partial(self._finish, name, made))
         return made.representation
@@ -200,7 +201,7 @@ class ReadyDocuments(Generic[_Name]):
             for task in made.afterwards:
                 task()
 
-    def _has_moved_on(self, name: _Name, mark: Mark | None) -> bool:
+    def _has_moved_on(self, name: _Name, mark: Mark) -> bool:
         try:
             return self._mark(name) != mark
         # Nothing is lost: where the mark cannot be had, nothing newer can be made.

@@ -329,6 +329,26 @@ def test_while_the_memory_is_locked_feeds_are_served_without_a_date_and_without_
     assert worker.feed_document(Document(AI, Format.RSS)).last_modified is not None
 
 
+def test_a_feed_without_a_date_is_rendered_once_for_all_workers(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_story(site.articles, "one")
+    site.index()
+    rendered: list[Format] = []
+
+    def rendering(feed: Feed, fmt: Format) -> bytes:
+        rendered.append(fmt)
+        return render(feed, fmt)
+
+    monkeypatch.setattr(publisher, "render", rendering)
+    workers = [site.publisher(cache=""), site.publisher(cache="")]
+    with closing(sqlite3.connect(site.state / "memory.sqlite", isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        for worker in [*workers, *workers]:
+            assert worker.feed_document(Document(AI, Format.RSS)).last_modified is None
+    assert rendered == [Format.RSS]
+
+
 def test_a_lock_that_comes_later_hides_no_date_that_is_known(site: Site) -> None:
     write_story(site.articles, "one")
     site.index()

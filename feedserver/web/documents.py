@@ -93,7 +93,7 @@ class SiteDocuments:
 
     def _made(self, address: str, media_type: str, body: bytes, mark: Mark) -> Made:
         copy = partial(self.publisher.cache.set, self._key(address), body)
-        return Made(Representation(body, media_type, digest(body)), mark, (copy,))
+        return Made(Representation(body, media_type, digest(body)), mark, afterwards=(copy,))
 
     def _last_good(self, address: str, media_type: str) -> Representation | None:
         body = self.publisher.cache.get(self._key(address))
