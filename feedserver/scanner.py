@@ -18,6 +18,9 @@ from collections.abc import Iterable, Iterator
 from enum import IntEnum
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
+from zlib import crc32
+
+import msgspec
 
 from feedserver.model import Finding, Severity, Stamp
 
@@ -187,7 +190,7 @@ class Scan:
         if not path.isascii() and _printable(path) != path:
             return Found(_printable(path), NO_STAMP, _NAME)
         if finding is not None:
-            return Found(path, _stamp_of(status), finding)
+            return Found(path, _stamp_of_link(status, finding), finding)
         if stat.S_ISDIR(status.st_mode):
             return Found(path, NO_STAMP, _FOLDER)
         if not stat.S_ISREG(status.st_mode):
@@ -350,6 +353,15 @@ def _stamp_of(status: os.stat_result) -> Stamp:
     return Stamp(
         mtime_ns=status.st_mtime_ns, ctime_ns=status.st_ctime_ns, size=status.st_size, inode=status.st_ino
     )
+
+
+def _stamp_of_link(status: os.stat_result, finding: Finding) -> Stamp:
+    """The stamp of a link that is not followed.
+
+    What is wrong with it goes into the size, because what it leads to may change while the link does not. A
+    size below -1 is nobody else's.
+    """
+    return msgspec.structs.replace(_stamp_of(status), size=-2 - crc32(finding.code.encode()))
 
 
 def _printable(path: str) -> str:

@@ -154,6 +154,22 @@ def test_every_oddity_is_one_finding(root: Path, tmp_path: Path) -> None:
     }
 
 
+def test_a_link_that_leads_elsewhere_without_being_changed_has_another_stamp(
+    root: Path, tmp_path: Path
+) -> None:
+    (root / "a.md").symlink_to(tmp_path / "later.md")
+    (root / "b.md").symlink_to("later.md")
+    broken = {found.path: found for found in found_below(root)}
+    write_file(tmp_path, "later.md", "text")
+    write_file(root, "later.md", "text")
+    seen = {found.path: found for found in found_below(root)}
+    for path, code in [("a.md", "symlink-outside"), ("b.md", "")]:
+        finding = seen[path].finding
+        assert (finding.code if finding else "") == code
+        assert seen[path].stamp != broken[path].stamp
+    assert {found.path: found for found in found_below(root)} == seen
+
+
 def test_what_is_told_of_a_link_names_no_target(root: Path, tmp_path: Path) -> None:
     make_oddities(root, tmp_path)
     messages = [found.finding.message for found in found_below(root) if found.finding]
