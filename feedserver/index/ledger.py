@@ -41,19 +41,20 @@ NEWEST = 50
 # Kind and slug, as the tables have them: a first index counts millions of these.
 ListingName = tuple[str, str]
 
-_LISTINGS = msgspec.json.Decoder(list[tuple[str, str, str]])
+# With the spelling of the title that an entry has for it: what an entry says of a listing that it is in.
+Listing = tuple[str, str, str]
+
+_LISTINGS = msgspec.json.Decoder(list[Listing])
 
 
 class Sum:
-    """What a batch does to one facet."""
+    """What a batch does to one facet, as far as entries with one spelling of its title are concerned."""
 
-    __slots__ = ("count", "months", "spellings", "version")
+    __slots__ = ("months", "version")
 
     def __init__(self) -> None:
         self.version = 0
-        self.count = 0
         self.months: defaultdict[int, int] = defaultdict(int)
-        self.spellings: defaultdict[str, int] = defaultdict(int)
 
 
 class Ledger:
@@ -66,9 +67,9 @@ class Ledger:
     """
 
     def __init__(self) -> None:
-        self.sums: defaultdict[ListingName, Sum] = defaultdict(Sum)
-        self.left: list[tuple[ListingName, LiveEntry]] = []
-        self.joined: list[tuple[ListingName, LiveEntry]] = []
+        self.sums: defaultdict[Listing, Sum] = defaultdict(Sum)
+        self.left: list[tuple[Listing, LiveEntry]] = []
+        self.joined: list[tuple[Listing, LiveEntry]] = []
 
     def move(self, old: LiveEntry | None, new: LiveEntry | None) -> None:
         """Take an entry out of the listings it was in, and put it into those it is in.
@@ -76,34 +77,28 @@ class Ledger:
         Where it shows the same as before, only listings that it joins or leaves are touched: a change of
         `heat` may move it out of a selection and changes no other feed (promise 1).
         """
-        before = {} if old is None else _listings(old)
-        after = {} if new is None else _listings(new)
+        before = [] if old is None else _LISTINGS.decode(old.listings)
+        after = [] if new is None else _LISTINGS.decode(new.listings)
         if old is not None and new is not None and old.digest == new.digest:
             before, after = _without(before, after), _without(after, before)
         if old is not None:
             self._count(old, before, -1)
-            self.left += [(name, old) for name in before]
+            self.left += [(listing, old) for listing in before]
         if new is not None:
             self._count(new, after, 1)
-            self.joined += [(name, new) for name in after]
+            self.joined += [(listing, new) for listing in after]
 
-    def _count(self, entry: LiveEntry, listings: Mapping[ListingName, str], sign: int) -> None:
+    def _count(self, entry: LiveEntry, listings: Iterable[Listing], sign: int) -> None:
         amount = sign * int.from_bytes(entry.digest, "big")
         month = month_of(entry.published)
-        for name, text in listings.items():
-            total = self.sums[name]
+        for listing in listings:
+            total = self.sums[listing]
             total.version += amount
-            total.count += sign
             total.months[month] += sign
-            total.spellings[text] += sign
 
 
-def _listings(entry: LiveEntry) -> dict[ListingName, str]:
-    return {(kind, slug): text for kind, slug, text in _LISTINGS.decode(entry.listings)}
-
-
-def _without(listings: dict[ListingName, str], others: dict[ListingName, str]) -> dict[ListingName, str]:
-    return {name: text for name, text in listings.items() if others.get(name) != text}
+def _without(listings: Iterable[Listing], others: Collection[Listing]) -> list[Listing]:
+    return [listing for listing in listings if listing not in others]
 
 
 # --- Facets -------------------------------------------------------------------------------------
@@ -131,12 +126,22 @@ def facet_rows(connection: Connection, names: Iterable[ListingName]) -> dict[Lis
 
 
 def facet_ids(connection: Connection, names: Iterable[ListingName]) -> dict[ListingName, int]:
-    """The ids of the given facets; those that do not exist are absent."""
+    """The ids of the facets of the given listings; those that do not exist are absent."""
     return {
         (kind, slug): facet_id
         for kind, slugs in _by_kind(names).items()
         for slug, facet_id in rows_by_key(connection, _FACET_IDS[kind], schema.facet.c.slug, slugs)
     }
+
+
+def ensure_facets(
+    connection: Connection, names: Collection[ListingName], sequence: int, now: int
+) -> tuple[dict[ListingName, int], set[ListingName]]:
+    """The ids of the facets of the given listings, and which of them were made for that, still empty."""
+    ids = facet_ids(connection, names)
+    new = set(names) - ids.keys()
+    create_facets(connection, dict.fromkeys(new, ("", now)), sequence)
+    return ids | facet_ids(connection, new), new
 
 
 def _by_kind(names: Iterable[ListingName]) -> dict[str, list[str]]:
@@ -214,10 +219,8 @@ def write_ledger(
         The listings that are new or have just become empty, with title and the time since when, for the
         memory.
     """
-    ids = facet_ids(connection, ledger.sums)
-    new = set(ledger.sums) - set(ids)
-    create_facets(connection, dict.fromkeys(new, ("", now)), sequence)
-    _write_memberships(connection, ledger, ids | facet_ids(connection, new))
+    ids, new = ensure_facets(connection, {listing[:2] for listing in ledger.sums}, sequence, now)
+    _write_memberships(connection, ledger, ids)
     return write_sums(connection, ledger.sums, new, sequence=sequence, now=now)
 
 
@@ -231,17 +234,24 @@ def _write_memberships(connection: Connection, ledger: Ledger, ids: Mapping[List
                 table.c.article_id == bindparam("article"),
             ),
             [
-                {"facet": ids[name], "time": entry.published, "article": entry.article_id}
-                for name, entry in ledger.left
+                {"facet": ids[kind, slug], "time": entry.published, "article": entry.article_id}
+                for (kind, slug, _), entry in ledger.left
             ],
         )
-    rows = [(ids[name], entry.published, entry.article_id, entry.updated) for name, entry in ledger.joined]
-    write_rows(connection, _INSERT_MEMBERSHIP, MEMBERSHIP_COLUMNS, rows)
+    write_rows(connection, _INSERT_MEMBERSHIP, MEMBERSHIP_COLUMNS, joined_rows(ledger, ids))
+
+
+def joined_rows(ledger: Ledger, ids: Mapping[ListingName, int]) -> list[tuple[int, int, str, int]]:
+    """The memberships of the entries that joined listings, whose facets have these ids."""
+    return [
+        (ids[kind, slug], entry.published, entry.article_id, entry.updated)
+        for (kind, slug, _), entry in ledger.joined
+    ]
 
 
 def write_sums(
     connection: Connection,
-    sums: Mapping[ListingName, Sum],
+    sums: Mapping[Listing, Sum],
     new: Collection[ListingName],
     *,
     sequence: int,
@@ -251,28 +261,27 @@ def write_sums(
 
     The other arguments and the returned value are those of `write_ledger`.
     """
-    facets = facet_rows(connection, sums)
-    months = [
-        (facets[name].id, month, amount)
-        for name, total in sums.items()
-        for month, amount in total.months.items()
-        if amount
-    ]
+    facets = facet_rows(connection, {listing[:2] for listing in sums})
+    counts: dict[ListingName, int] = dict.fromkeys(facets, 0)
+    versions: dict[ListingName, int] = dict.fromkeys(facets, 0)
+    months, spellings = [], []
+    for (kind, slug, text), total in sums.items():
+        name = kind, slug
+        facet_id, count = facets[name].id, sum(total.months.values())
+        counts[name] += count
+        versions[name] += total.version
+        # Added to what is there; two spellings may have rows for one month.
+        months += [(facet_id, month, amount) for month, amount in total.months.items() if amount]
+        if count:
+            spellings.append((facet_id, text, count))
     write_rows(connection, _ADD_MONTH, ("facet_id", "month", "entries"), months)
-    spellings = [
-        (facets[name].id, text, amount)
-        for name, total in sums.items()
-        for text, amount in total.spellings.items()
-        if amount
-    ]
     write_rows(connection, _ADD_SPELLING, ("facet_id", "text", "count"), spellings)
     ids = [row.id for row in facets.values()]
     titles, latest = _titles(connection, ids), _latest_updates(connection, ids)
     rows, memorable = [], {}
     for name, row in facets.items():
-        total = sums[name]
-        count = row.entries + total.count
-        version = (int.from_bytes(row.version, "big") + total.version) % _MODULUS
+        count = row.entries + counts[name]
+        version = (int.from_bytes(row.version, "big") + versions[name]) % _MODULUS
         became_empty = count == 0 and row.entries > 0
         title = titles.get(row.id, row.title)
         since = now if became_empty else row.since

@@ -19,8 +19,8 @@ from feedserver.index.ledger import (
     MEMBERSHIP_COLUMNS,
     Ledger,
     ListingName,
-    create_facets,
-    facet_ids,
+    ensure_facets,
+    joined_rows,
     write_sums,
 )
 from feedserver.index.memory import Memory
@@ -69,15 +69,11 @@ def load(connection: Connection, memory: Memory, sequence: int, now: int) -> int
             store_entries(connection, entries)
             for entry in entries:
                 ledger.move(None, entry)
-            unseen = {name for name, _ in ledger.joined} - ids.keys()
-            found = facet_ids(connection, unseen)
-            new |= unseen - found.keys()
-            create_facets(connection, dict.fromkeys(unseen - found.keys(), ("", now)), sequence)
-            ids |= found | facet_ids(connection, unseen - found.keys())
-            rows = [
-                (ids[name], entry.published, entry.article_id, entry.updated) for name, entry in ledger.joined
-            ]
-            write_rows(connection, _INSERT_LOADED, MEMBERSHIP_COLUMNS, rows)
+            unseen = {listing[:2] for listing, _ in ledger.joined} - ids.keys()
+            found, made = ensure_facets(connection, unseen, sequence, now)
+            ids |= found
+            new |= made
+            write_rows(connection, _INSERT_LOADED, MEMBERSHIP_COLUMNS, joined_rows(ledger, ids))
             ledger.joined.clear()
             loaded += len(entries)
     with transaction(connection, write=True):

@@ -58,7 +58,8 @@ def rows_by_key(
         keys: any number of different values.
     """
     for piece in in_pieces(keys):
-        yield from connection.exec_driver_sql(*_keyed(query, column, piece, connection.dialect))
+        # All at once: SQLAlchemy's way of fetching one after the other takes as long as SQLite does.
+        yield from connection.exec_driver_sql(*_keyed(query, column, piece, connection.dialect)).all()
 
 
 def delete_by_key(
