@@ -13,6 +13,7 @@ import math
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
 from datetime import UTC, datetime
 from heapq import merge
 from itertools import chain, groupby, islice
@@ -27,7 +28,7 @@ from feedserver.index.keeper import BuildKeeper
 from feedserver.model import FileChange, FileContent, FileKey, Stamp, Value, Verdict
 from feedserver.plan import Plan
 from feedserver.presence import Absence, absence
-from feedserver.readings import FileReading, Wanted, read_all
+from feedserver.readings import FileReading, ReadingQueue, Wanted
 from feedserver.scanner import Found, Gone, Scan, ScanRules, compare
 
 log = logging.getLogger(__name__)
@@ -168,17 +169,17 @@ class Indexer:
         self._scanning = breath
         started = self._clock()
         changed = self._keeper.writer.advance(self._now()) if self._keeper.is_serving() else 0
-        todo: list[Wanted] = []
         missing: list[FileKey] = []
-        for position in range(len(self._plan.roots)):
-            scan, found = self._walk(position, breath)
-            for one in compare(scan, found, self._keeper.writer.stamps(position)):
-                if isinstance(one, Found):
-                    todo.append(Wanted.of(position, one))
-                else:
-                    missing.append(FileKey(root=position, path=one.path))
-                breath.take()
-        changed += self._read_and_apply(todo, missing, breath)
+        with closing(ReadingQueue(self._plan)) as queue:
+            for position in range(len(self._plan.roots)):
+                scan, found = self._walk(position, breath)
+                for one in compare(scan, found, self._keeper.writer.stamps(position)):
+                    if isinstance(one, Found):
+                        queue.put(Wanted.of(position, one))
+                    else:
+                        missing.append(FileKey(root=position, path=one.path))
+                    breath.take()
+            changed += self._read_and_apply(queue, missing, breath)
         breath.tell()
         changed += self._keeper.publish(self._now())
         finished = self._clock()
@@ -193,7 +194,7 @@ class Indexer:
         )
         return Summary(
             files=breath.found,
-            read=len(todo),
+            read=queue.count,
             gone=breath.gone,
             articles_changed=changed,
             seconds=finished - started,
@@ -233,14 +234,14 @@ class Indexer:
         outermost = _outermost(paths)
         if self._scanning is not None:
             self._scanning.overtaken.update((root, path) for path in outermost)
-        todo: list[Wanted] = []
         missing: list[FileKey] = []
-        for one in self._differences(root, outermost):
-            if isinstance(one, Found):
-                todo.append(Wanted.of(root, one))
-            else:
-                missing.append(FileKey(root=root, path=one.path))
-        return self._read_and_apply(todo, missing, _Breath())
+        with closing(ReadingQueue(self._plan)) as queue:
+            for one in self._differences(root, outermost):
+                if isinstance(one, Found):
+                    queue.put(Wanted.of(root, one))
+                else:
+                    missing.append(FileKey(root=root, path=one.path))
+            return self._read_and_apply(queue, missing, _Breath())
 
     def _differences(self, root: int, paths: Sequence[str]) -> Iterator[Found | Gone]:
         """What is new, changed or gone at or below some paths, none of which is below another."""
@@ -300,7 +301,7 @@ class Indexer:
             self._keeper.memory, self._plan.roots[root].path, self._now(), self._plan.drop_missing_after
         )
 
-    def _read_and_apply(self, todo: Sequence[Wanted], missing: Iterable[FileKey], breath: _Breath) -> int:
+    def _read_and_apply(self, queue: ReadingQueue, missing: Iterable[FileKey], breath: _Breath) -> int:
         """Bring the index up to date with files that are to be read, and with those that are gone.
 
         The latter come last, so that a file that was moved and keeps its id is there again before it is gone.
@@ -308,23 +309,23 @@ class Indexer:
         both places. Returns how many articles changed.
         """
         changed = 0
-        breath.total = len(todo)
-        for batch in self._batches(todo, missing, breath):
+        breath.total = queue.count
+        for batch in self._batches(queue, missing, breath):
             changed += self._apply(batch)
-            if len(todo) > BATCH_FILES:
-                self._keeper.writer.note({"pending": str(len(todo) - breath.done)})
+            if queue.count > BATCH_FILES:
+                self._keeper.writer.note({"pending": str(queue.count - breath.done)})
             breath.take()
         return changed
 
     def _batches(
-        self, todo: Sequence[Wanted], missing: Iterable[FileKey], breath: _Breath
+        self, queue: ReadingQueue, missing: Iterable[FileKey], breath: _Breath
     ) -> Iterator[list[FileChange]]:
         """Read files, and hand them over as soon as there are many or some have waited."""
         is_seen = self._keeper.is_serving()
         most, longest = (BATCH_FILES, BATCH_SECONDS) if is_seen else (UNSEEN_BATCH_FILES, math.inf)
         batch: list[FileChange] = []
         begun = time.monotonic()
-        for change in chain(self._read(todo, breath), self._lost(missing, breath)):
+        for change in chain(self._read(queue, breath), self._lost(missing, breath)):
             if change is not None:
                 batch.append(change)
             if len(batch) >= most or time.monotonic() - begun > longest:
@@ -333,8 +334,8 @@ class Indexer:
         if batch:
             yield batch
 
-    def _read(self, todo: Sequence[Wanted], breath: _Breath) -> Iterator[FileChange | None]:
-        for wanted, result in read_all(self._plan, todo, len(todo)):
+    def _read(self, queue: ReadingQueue, breath: _Breath) -> Iterator[FileChange | None]:
+        for wanted, result in queue.readings():
             breath.done += 1
             key = FileKey(root=wanted.root, path=wanted.path)
             yield None if breath.is_overtaken(key) else self._judge(key, result)

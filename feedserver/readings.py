@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
 from datetime import UTC, datetime
 from itertools import chain, islice
 from pathlib import PurePosixPath
@@ -32,7 +33,7 @@ LEAST_FOR_POOL = 2000
 
 # Files that a process of the pool reads at a time, and how many such pieces wait for each.
 PIECE_FILES = 100
-PIECES_AHEAD = 6
+PIECES_AHEAD = 16
 
 MOST_PROCESSES = 8
 
@@ -83,47 +84,67 @@ def read_wanted(
     return FileReading(stamp=stamp, content=content_of(reading, selections))
 
 
-def read_all(plan: Plan, wanted: Iterable[Wanted], count: int) -> Iterator[tuple[Wanted, FileReading | None]]:
-    """Read files in their order: few of them here, many in a pool of as many processes as there are cores.
+class ReadingQueue:
+    """Files to be read, and in their order what they say: few are read here, many by a pool of processes.
+
+    The pool has as many processes as there are cores. It starts and reads as soon as it is clear that
+    there are many, while others are yet looked for.
 
     Args:
         plan: for the roots and the rules.
-        wanted: the files.
-        count: how many they are.
+
+    Attributes:
+        count: how many files were put.
     """
-    everything = iter(wanted)
-    unread: deque[list[Wanted]] = deque()
-    processes = min(cores(), MOST_PROCESSES)
-    if count >= LEAST_FOR_POOL and processes > 1:
-        try:
-            yield from _read_in_pool(plan, everything, processes, unread)
-        except BrokenProcessPool as error:
-            log.warning("files are read by one process from here on: %s", error)
-    for one in chain(*unread, everything):
-        yield one, _read(plan, one)
 
+    def __init__(self, plan: Plan) -> None:
+        self.count = 0
+        self._plan = plan
+        self._processes = min(cores(), MOST_PROCESSES)
+        self._pool: ProcessPoolExecutor | None = None
+        self._waiting: deque[Wanted] = deque()
+        self._handed_out: deque[tuple[list[Wanted], Future[bytes]]] = deque()
 
-def _read_in_pool(
-    plan: Plan, everything: Iterator[Wanted], processes: int, unread: deque[list[Wanted]]
-) -> Iterator[tuple[Wanted, FileReading | None]]:
-    """Hand out pieces, never many more than are consumed; `unread` holds those that are not read yet."""
-    waiting: deque[Future[bytes]] = deque()
-    with spawned_pool(processes, _start, msgspec.json.encode(plan)) as pool:
-        try:
-            while True:
-                while len(waiting) < processes * PIECES_AHEAD:
-                    piece = list(islice(everything, PIECE_FILES))
-                    if not piece:
-                        break
-                    unread.append(piece)
-                    waiting.append(pool.submit(_read_piece, piece))
-                if not waiting:
-                    return
-                found = _DECODER.decode(waiting[0].result())
-                waiting.popleft()
-                yield from zip(unread.popleft(), found, strict=True)
-        finally:
-            pool.shutdown(cancel_futures=True)
+    def put(self, wanted: Wanted) -> None:
+        """Read this file as well."""
+        self.count += 1
+        self._waiting.append(wanted)
+        if self.count == LEAST_FOR_POOL and self._processes > 1:
+            self._pool = spawned_pool(self._processes, _start, msgspec.json.encode(self._plan))
+            # If the pool breaks now, `readings` finds it broken.
+            with suppress(BrokenProcessPool):
+                self._hand_out(self._pool)
+
+    def readings(self) -> Iterator[tuple[Wanted, FileReading | None]]:
+        """What the files say; None of a file that is gone."""
+        if self._pool is not None:
+            try:
+                yield from self._read_in_pool(self._pool)
+            except BrokenProcessPool as error:
+                log.warning("files are read by one process from here on: %s", error)
+        for one in chain(*(piece for piece, _ in self._handed_out), self._waiting):
+            yield one, _read(self._plan, one)
+
+    def close(self) -> None:
+        """End the pool, if there is one; its processes are gone a moment later."""
+        if self._pool is not None:
+            self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _read_in_pool(self, pool: ProcessPoolExecutor) -> Iterator[tuple[Wanted, FileReading | None]]:
+        while True:
+            self._hand_out(pool)
+            if not self._handed_out:
+                return
+            found = _DECODER.decode(self._handed_out[0][1].result())
+            yield from zip(self._handed_out.popleft()[0], found, strict=True)
+
+    def _hand_out(self, pool: ProcessPoolExecutor) -> None:
+        """Keep the processes busy, with never many more pieces than are consumed."""
+        while self._waiting and len(self._handed_out) < self._processes * PIECES_AHEAD:
+            piece = list(islice(self._waiting, PIECE_FILES))
+            self._handed_out.append((piece, pool.submit(_read_piece, piece)))
+            for _ in piece:
+                self._waiting.popleft()
 
 
 # --- In a process of the pool -------------------------------------------------------------------

@@ -73,7 +73,7 @@ def test_a_command_imports_only_what_it_uses(
 def test_a_process_that_reads_articles_imports_no_database_and_no_server(tmp_path: Path) -> None:
     plan = msgspec.json.encode(a_plan(tmp_path))
 
-    with spawned_pool(1, readings._start, plan) as pool:  # noqa: SLF001  as `read_all` starts it
+    with spawned_pool(1, readings._start, plan) as pool:  # noqa: SLF001  as `ReadingQueue` starts it
         loaded = pool.submit(eval, "list(__import__('sys').modules)").result()
 
     packages = {name.partition(".")[0] for name in loaded}

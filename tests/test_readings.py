@@ -7,6 +7,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import msgspec
@@ -17,7 +19,7 @@ from servers import REPOSITORY, alive, descendants
 from feedserver import readings
 from feedserver.model import Severity, Verdict
 from feedserver.plan import Plan
-from feedserver.readings import FileReading, Wanted, read_all
+from feedserver.readings import FileReading, ReadingQueue, Wanted
 from feedserver.scanner import Scan, ScanRules
 
 FILES = 450
@@ -38,29 +40,42 @@ def wanted_of(plan: Plan) -> list[Wanted]:
     return [Wanted.of(0, found) for found in Scan(Path(plan.roots[0].path), rules).walk()]
 
 
+def readings_of(plan: Plan, wanted: Iterable[Wanted]) -> Iterator[tuple[Wanted, FileReading | None]]:
+    with closing(ReadingQueue(plan)) as queue:
+        for one in wanted:
+            queue.put(one)
+        yield from queue.readings()
+
+
+def pool_processes() -> list[int]:
+    return [
+        pid for pid in descendants(os.getpid()) if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    ]
+
+
 def test_a_pool_reads_what_one_process_reads_in_the_same_order(
     plan: Plan, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     wanted = wanted_of(plan)
-    alone = list(read_all(plan, wanted, len(wanted)))
+    alone = list(readings_of(plan, wanted))
     monkeypatch.setattr(readings, "LEAST_FOR_POOL", 1)
     monkeypatch.setattr(readings, "cores", lambda: 2)
 
-    assert list(read_all(plan, wanted, len(wanted))) == alone
+    assert list(readings_of(plan, wanted)) == alone
     assert len(alone) == FILES + 2
 
 
 def test_a_file_that_is_gone_by_then_is_none_and_the_others_are_read(plan: Plan) -> None:
     wanted = wanted_of(plan)
     (Path(plan.roots[0].path) / wanted[3].path).unlink()
-    results = [result for _, result in read_all(plan, wanted, len(wanted))]
+    results = [result for _, result in readings_of(plan, wanted)]
 
     assert results[3] is None
     assert [result for result in results if result is None] == [None]
 
 
 def test_what_cannot_be_read_is_broken_and_says_why(plan: Plan) -> None:
-    found = {one.path: result for one, result in read_all(plan, wanted_of(plan), 0)}
+    found = {one.path: result for one, result in readings_of(plan, wanted_of(plan))}
     pipe, broken = found["_news/pipe.md"], found["_news/broken.md"]
     assert pipe is not None
     assert broken is not None
@@ -74,21 +89,36 @@ def test_when_a_process_of_the_pool_dies_the_rest_is_read_here(
     plan: Plan, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     wanted = wanted_of(plan)
-    alone = list(read_all(plan, wanted, len(wanted)))
+    alone = list(readings_of(plan, wanted))
     monkeypatch.setattr(readings, "LEAST_FOR_POOL", 1)
     monkeypatch.setattr(readings, "cores", lambda: 2)
     monkeypatch.setattr(readings, "PIECES_AHEAD", 1)
     results: list[tuple[Wanted, FileReading | None]] = []
-    for result in read_all(plan, wanted, len(wanted)):
+    for result in readings_of(plan, wanted):
         if not results:
-            for pid in descendants(os.getpid()):
-                command = Path(f"/proc/{pid}/cmdline").read_bytes()
-                if b"spawn_main" in command:
-                    os.kill(pid, signal.SIGKILL)
+            for pid in pool_processes():
+                os.kill(pid, signal.SIGKILL)
         results.append(result)
 
     assert results == alone
     assert "read by one process" in caplog.text
+
+
+def test_a_pool_starts_when_there_are_many_files_though_more_are_looked_for(
+    plan: Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(readings, "LEAST_FOR_POOL", 200)
+    monkeypatch.setattr(readings, "cores", lambda: 2)
+    wanted = wanted_of(plan)
+    with closing(ReadingQueue(plan)) as queue:
+        for number, one in enumerate(wanted, start=1):
+            queue.put(one)
+            assert len(pool_processes()) == (2 if number >= 200 else 0)
+        assert [one for one, _ in queue.readings()] == wanted
+    until = time.monotonic() + 10
+    while pool_processes() and time.monotonic() < until:
+        time.sleep(0.05)
+    assert pool_processes() == []
 
 
 _PARENT = """
@@ -103,8 +133,10 @@ def main():
     plan = msgspec.json.decode(sys.argv[1], type=Plan)
     readings.LEAST_FOR_POOL, readings.cores = 1, lambda: 2
     rules = ScanRules.of(plan.extensions, plan.skip, plan.max_file_size)
-    found = [readings.Wanted.of(0, one) for one in Scan(Path(plan.roots[0].path), rules).walk()]
-    for _ in readings.read_all(plan, found, len(found)):
+    queue = readings.ReadingQueue(plan)
+    for one in Scan(Path(plan.roots[0].path), rules).walk():
+        queue.put(readings.Wanted.of(0, one))
+    for _ in queue.readings():
         print("reading", flush=True)
         time.sleep(60)
 
