@@ -19,7 +19,7 @@ from feedserver.articles.digests import visible_digest
 from feedserver.articles.fields import NAMES
 from feedserver.articles.parts import media_type_of
 from feedserver.articles.reading import ReadingRules, read_article
-from feedserver.articles.text import one_line, several_lines
+from feedserver.articles.text import one_line, several_lines, without_controls
 from feedserver.articles.urls import absolute_url
 from feedserver.model import (
     Action,
@@ -320,6 +320,13 @@ def test_text_is_nfc_without_controls_and_one_line_is_one(text: str) -> None:
         assert unicodedata.is_normalized("NFC", cleaned)
         assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]", cleaned)
     assert one_line(text) == " ".join(one_line(text).split())
+
+
+@pytest.mark.parametrize("rest", ["", "\u00e4"], ids=["ascii", "other"])
+def test_control_characters_but_tab_and_line_ends_are_dropped_from_any_text(rest: str) -> None:
+    for code in range(0x80):
+        kept = "" if (code < 0x20 or code == 0x7F) and chr(code) not in "\t\n\r" else chr(code)
+        assert without_controls(f"a{chr(code)}b{rest}") == f"a{kept}b{rest}"
 
 
 # --- Dates and durations

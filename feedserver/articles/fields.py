@@ -77,13 +77,12 @@ class Fields:
         self.rules = rules
         self.notes = notes
         # The first occurrence of each key that holds something there; from the last one to the first.
-        filled: dict[str, Entry] = {}
+        self._filled: dict[str, Entry] = {}
         for entry in reversed(mapping.entries):
             if entry.value.is_empty:
-                filled.pop(entry.key, None)
+                self._filled.pop(entry.key, None)
             else:
-                filled[entry.key] = entry
-        self._filled = filled
+                self._filled[entry.key] = entry
         # Which keys may hold a field; what is not in the table is held by the key of its name.
         self._names = _names_for(rules) if is_article else {}
 
@@ -95,10 +94,10 @@ class Fields:
         """The fields of a part of this one, an image say: each has one key, its name."""
         return Fields(mapping, self.rules, self.notes, is_article=False)
 
-    def candidates(self, field: str) -> Iterator[Entry]:
+    def candidates(self, field: str) -> list[Entry]:
         """What the keys of a field hold, best first; empty values count as absent."""
         names = self._names.get(field, (field,))
-        return (self._filled[name] for name in names if name in self._filled)
+        return [self._filled[name] for name in names if name in self._filled]
 
     def find(self, field: str) -> Entry | None:
         """The entry that counts for a field."""

@@ -14,6 +14,7 @@ import msgspec
 
 from feedserver.articles.data_nodes import parse_json, parse_toml
 from feedserver.articles.nodes import Mapping, Node, Notes, Scalar, kind_of
+from feedserver.articles.text import ASCII_CONTROLS
 from feedserver.articles.yaml_nodes import parse_yaml
 from feedserver.errors import FrontMatterError
 
@@ -95,8 +96,12 @@ def _decode(raw: bytes, notes: Notes) -> str:
 
 def _without_controls(text: str, first_line: int, notes: Notes) -> str:
     """YAML text that libyaml's reader accepts; control characters, which it is not to have, are noted."""
-    if text.replace("\n", " ").replace("\t", " ").isprintable():
-        return text  # five times as fast as the patterns, and true of nearly every file
+    # Several times as fast as the patterns, and true of nearly every file.
+    if text.isascii():
+        if len(text.encode().translate(None, ASCII_CONTROLS)) == len(text):
+            return text
+    elif text.replace("\n", " ").replace("\t", " ").isprintable():
+        return text
     text = _LINE_SEPARATORS.sub(" ", text)
     match = _CONTROLS.search(text)
     if match is None:

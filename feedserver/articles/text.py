@@ -17,6 +17,7 @@ _UNWANTED = re.compile(
     + "".join(f"{chr(plane + 0xFFFE)}{chr(plane + 0xFFFF)}" for plane in range(0x10000, 0x110000, 0x10000))
     + "]"
 )
+ASCII_CONTROLS = bytes({*range(0x20), 0x7F} - {0x09, 0x0A, 0x0D})
 # With its semicolon: `?a=1&copy=2` in an address is no copyright sign. Larger numbers are no characters.
 _REFERENCE = re.compile("&(#[0-9]{1,8};|#[xX][0-9a-fA-F]{1,8};|[A-Za-z][A-Za-z0-9]{1,31};)")
 _BLANK_LINES = re.compile(r"\n{3,}")
@@ -25,8 +26,10 @@ _QUOTED_LENGTH = 60
 
 def without_controls(text: str) -> str:
     """The text without control characters, lone surrogates and non-characters."""
-    # Nearly every text is printable but for its line ends, and told so 20 times as fast as by the pattern.
-    if text.isprintable() or text.replace("\n", "").isprintable():
+    # A body of 1.2 kB in 0.9 µs; a look whether all is printable takes 2.9, the pattern 20 times as long.
+    if text.isascii():
+        return text.encode().translate(None, ASCII_CONTROLS).decode()
+    if text.replace("\n", "").isprintable():
         return text
     return _UNWANTED.sub("", text)
 
