@@ -243,10 +243,10 @@ def test_a_stopped_server_leaves_no_process_behind(tmp_path: Path, number: int, 
         server.wait_for(lambda: len(indexers(server)) == 1)
         family = server.family()
         assert len(family) >= 4
-        begun = time.monotonic()
         assert server.stop(number, group=group) == 0
-        assert time.monotonic() - begun < 8
-        assert_all_end(family, 1.0)
+        assert_all_end(family)
+        # Nobody had to be made to end; but after Ctrl-C gunicorn waits for two seconds only.
+        assert group or "SIGKILL" not in server.said()
         assert "Traceback" not in server.said()
         assert "Exception" not in server.said()
 
@@ -332,7 +332,7 @@ def test_gunicorn_serves_and_indexes_with_and_without_our_configuration(
         family = server.family()
         assert len(indexers(server)) == 1
         assert server.stop() == 0
-        assert_all_end(family, 1.0)
+        assert_all_end(family)
         assert "Traceback" not in server.said()
 
 
@@ -353,7 +353,7 @@ def test_after_a_reload_gunicorn_serves_with_the_new_settings(tmp_path: Path) ->
         server.wait_for(lambda: is_served_by_all(server, "/topics/ai.rss", "Version 2"))
         family = server.family()
         assert server.stop() == 0
-        assert_all_end(family, 1.0)
+        assert_all_end(family)
         assert "Traceback" not in server.said()
 
 
@@ -362,7 +362,9 @@ def test_under_gunicorn_each_problem_of_the_settings_is_one_line_and_it_gives_up
     tmp_path: Path, options: list[str]
 ) -> None:
     port = free_port()
-    command = [*GUNICORN, *options, "--bind", f"127.0.0.1:{port}", "wsgi:app"]
+    # One worker: where a second one gives up while gunicorn 27 halts for the first, its master ends with a
+    # traceback of its own (HaltServer, raised while HaltServer is handled).
+    command = [*GUNICORN, *options, "--workers", "1", "--bind", f"127.0.0.1:{port}", "wsgi:app"]
     environ = {
         "FEEDSERVER_SITE__ID_YEAR": "soon",
         "FEEDSERVER_SITE__TIME_ZONE": "Mars/Base",
@@ -372,7 +374,7 @@ def test_under_gunicorn_each_problem_of_the_settings_is_one_line_and_it_gives_up
         assert server.process.wait(PATIENCE) != 0
         said = server.said()
     ours = [line for line in said.splitlines() if line.startswith("feedserver: ")]
-    assert len(set(ours)) == 3
+    assert len(ours) == 3
     assert all(
         any(key in line for line in ours) for key in ("site.id_year", "site.time_zone", "FEEDSERVER_TYPO")
     )
