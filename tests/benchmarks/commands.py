@@ -23,6 +23,7 @@ from export import ENVIRONMENT, LIKE_HUGO, change
 from index import index_once
 
 ROUNDS = 7
+SITE = "https://feeds.example"
 
 
 def cpu(command: Sequence[str]) -> float:
@@ -36,7 +37,7 @@ def cpu(command: Sequence[str]) -> float:
 def commands(corpus: Path, state: Path, out: Path) -> Mapping[str, Sequence[str]]:
     """What is measured, by name; the bare interpreter first, what a changed file is for last."""
     feedserver = (sys.executable, "-m", "feedserver")
-    site = ("--state-dir", str(state), "--base-url", "https://feeds.example")
+    site = ("--state-dir", str(state), "--base-url", SITE)
     export = (*feedserver, "export", str(out), str(corpus), *site, *LIKE_HUGO)
     return {
         "python -c pass": (sys.executable, "-c", "pass"),
@@ -60,7 +61,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         corpus, state, out = (Path(folder) / name for name in ("articles", "state", "out"))
         write_corpus(corpus, parser.parse_args().size)
-        index_once(corpus, state)
+        index_once(corpus, state, "--base-url", SITE)
         time.sleep(3)  # files that were just written are read once more
         measured = commands(corpus, state, out)
         for command in measured.values():

@@ -27,6 +27,7 @@ from corpus import write_corpus
 from index import build_hugo_site, index_once, write_hugo_site
 
 ROUNDS = 3
+SITE = "https://feeds.example"
 LIKE_HUGO = ("--only", "rss", "--kinds", "topics,providers")
 
 # With compiled modules, as an installation has them; without, each command would compile a hundred of them.
@@ -46,7 +47,7 @@ def export(corpus: Path, state: Path, out: Path, *options: str) -> Export:
     """Run `feedserver export`."""
     command = [
         *(sys.executable, "-m", "feedserver", "export", str(out), str(corpus)),
-        *("--state-dir", str(state), "--base-url", "https://feeds.example", *options),
+        *("--state-dir", str(state), "--base-url", SITE, *options),
     ]
     begun = time.perf_counter()
     done = subprocess.run(command, env=ENVIRONMENT, check=True, capture_output=True, text=True)
@@ -73,7 +74,7 @@ def measure(size: int, work: Path) -> Iterator[tuple[str, str]]:
     corpus, state, site = work / "articles", work / "state", work / "hugo"
     write_corpus(corpus, size)
     write_hugo_site(corpus, site)
-    index_once(corpus, state)
+    index_once(corpus, state, "--base-url", SITE)
     time.sleep(3)  # files that were just written are read once more
     os.sync()
 

@@ -70,9 +70,15 @@ def measure(size: int, work: Path) -> Iterator[Row]:
         yield Row(size, "Hugo's build of the same articles", f"{size / hugo:,.0f} files/s ({hugo:.2f} s)")
 
 
-def index_once(corpus: Path, state: Path) -> tuple[float, int]:
-    """Seconds that a scan takes, by its own account, and the peak of the memory of its processes in bytes."""
-    command = [*FEEDSERVER, "index", str(corpus), "--state-dir", str(state)]
+def index_once(corpus: Path, state: Path, *options: str) -> tuple[float, int]:
+    """Seconds that a scan takes, by its own account, and the peak of the memory of its processes in bytes.
+
+    Args:
+        corpus: the articles.
+        state: the state folder.
+        options: those of who uses the index next; another host makes other ids, and the index is built anew.
+    """
+    command = [*FEEDSERVER, "index", str(corpus), "--state-dir", str(state), *options]
     with (
         subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process,
         peak_memory(process.pid) as peak,

@@ -28,11 +28,12 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
 from corpus import write_corpus
-from index import children, free_port, index_once, is_indexer, quiet
+from index import children, free_port, index_once, is_indexer, quiet, wait_until_scanned
 
 from feedserver.serving import gunicorn_options
 from feedserver.settings import load_settings
@@ -40,6 +41,7 @@ from feedserver.settings import load_settings
 HERE = Path(__file__).resolve().parent
 REPOSITORY = HERE.parent.parent
 FEED = "/articles.rss"
+SITE = "https://feeds.example"
 SECONDS = 1
 ROUNDS = 16
 CONNECTIONS = 8
@@ -212,10 +214,10 @@ def measure(folder: Path, work: Path, python: str | None) -> Iterator[tuple[str,
     """The rows about repeated requests."""
     articles = work / "articles"
     shutil.copytree(folder, articles)
-    index_once(articles, work / "state")
+    index_once(articles, work / "state", "--base-url", SITE)
     environ = {
         "FEEDSERVER_ARTICLES": json.dumps([str(articles)]),
-        "FEEDSERVER_SITE__BASE_URL": "https://feeds.example",
+        "FEEDSERVER_SITE__BASE_URL": SITE,
         "FEEDSERVER_STATE__DIR": str(work / "state"),
         "FEEDSERVER_HTTP__DELTAS": "true",
     }
@@ -307,15 +309,16 @@ def cold(size: int, work: Path) -> Iterator[tuple[str, str]]:
     """First requests, each for a feed of 50 entries that nobody asked for before."""
     articles, state = work / "generated", work / "generated-state"
     write_corpus(articles, size)
-    index_once(articles, state)
+    index_once(articles, state, "--base-url", SITE)
     environ = {
         "FEEDSERVER_ARTICLES": json.dumps([str(articles)]),
-        "FEEDSERVER_SITE__BASE_URL": "https://feeds.example",
+        "FEEDSERVER_SITE__BASE_URL": SITE,
         "FEEDSERVER_STATE__DIR": str(state),
     }
+    started = datetime.now(UTC)
     with gunicorn("wsgi:app", environ) as server:
         wait_for(lambda: must(ask(server.port, "/readyz"), 200).status == 200)
-        time.sleep(5)  # the indexer looks at everything once
+        wait_until_scanned(server.port, after=started)
         found = json.loads(must(ask(server.port, "/topics.json"), 200).body)
         pages = [one["address"] for one in found if one["count"] >= 50][:120]
         must(ask(server.port, f"{pages[0]}.rss"), 200)
