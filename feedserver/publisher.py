@@ -39,8 +39,10 @@ from feedserver.ready import Later, Made, Mark, ReadyDocuments, Shelf, StaleAnsw
 from feedserver.render import MEDIA_TYPES, RENDERER_VERSION, render
 from feedserver.representation import Representation, digest
 
-# Bytes of representations that a process keeps; both codings of some 150 full feeds.
-READY_BYTES = 32_000_000
+# Bytes of representations that a process keeps: of some 35 full feeds with all codings, and of some 170 that
+# are asked for less in the coding alone that clients ask for.
+READY_BYTES = 5_000_000
+PACKED_BYTES = 3_000_000
 
 SWEEP_SECONDS = 3600.0
 
@@ -112,7 +114,7 @@ class Publisher:
         self._connections = _Connections(state_dir)
         self._dates = Dates(state_dir, clock)
         self.stale = StaleAnswers()
-        self.shelf = Shelf(READY_BYTES)
+        self.shelf = Shelf(READY_BYTES, PACKED_BYTES)
         self._documents = ReadyDocuments(self.shelf, self.stale, self._mark, self._make, self._last_good)
         self._swept = clock()
         # All that goes into the bytes beside the listing. The package's own version is written in them.

@@ -4,7 +4,8 @@ A document has a *mark*, which is cheap to ask for and another one whenever the 
 kept under the present mark is the answer; anything else is made anew, one at a time, because that is bound to
 the CPU and one is enough for all who wait for it. The last good bytes are sent, under their own validators,
 where asking or making fails: the news of a document may be lost, the document may not. What is kept is
-bounded by bytes. Thread-safe. Knows no index, no cache and no HTTP: it is handed what to ask.
+bounded by bytes; what has become cold is kept in the codings alone that clients asked for. Thread-safe. Knows
+no index, no cache and no HTTP: it is handed what to ask.
 """
 
 from __future__ import annotations
@@ -72,43 +73,76 @@ class StaleAnswers:
         self.last_reason = reason
 
 
+_Kept = tuple[Mark, Representation]
+
+
+def _size(kept: _Kept) -> int:
+    """What is held, and a quarter more for codings that may yet be asked for."""
+    return kept[1].held_bytes * 5 // 4
+
+
+class _Whole(LRUCache[Hashable, _Kept]):
+    """Documents with their bodies; what goes is handed on, packed, if clients asked for it in a coding."""
+
+    def __init__(self, most_bytes: int, hand_on: Callable[[Hashable, _Kept], None]) -> None:
+        super().__init__(most_bytes, getsizeof=_size)
+        self._hand_on = hand_on
+
+    def popitem(self) -> tuple[Hashable, _Kept]:
+        """Make room."""
+        name, kept = super().popitem()
+        if kept[1].pack():
+            self._hand_on(name, kept)
+        return name, kept
+
+
 class Shelf:
-    """The representations that a process keeps, each under its mark; beyond `most_bytes` the coldest go.
+    """The representations that a process keeps, each under its mark.
+
+    Args:
+        most_bytes: for documents with their bodies; beyond that the coldest are packed, and those that nobody
+            asked for in a coding go.
+        most_packed: bytes for the packed ones; beyond that the coldest go.
 
     Attributes:
         making: held while one is made for this shelf.
     """
 
-    def __init__(self, most_bytes: int) -> None:
+    def __init__(self, most_bytes: int, most_packed: int) -> None:
         self.making = threading.Lock()
-        # A quarter more than the body, for the codings that are kept with it.
-        self._kept: LRUCache[Hashable, tuple[Mark, Representation]] = LRUCache(
-            most_bytes, getsizeof=lambda kept: len(kept[1].body) * 5 // 4
-        )
+        self._packed: LRUCache[Hashable, _Kept] = LRUCache(most_packed, getsizeof=_size)
+        self._whole = _Whole(most_bytes, partial(_put, self._packed))
         self._lock = threading.Lock()  # an LRU cache is changed by looking into it
 
     def find(self, name: Hashable, mark: Mark) -> Representation | None:
         """What is kept under a mark."""
-        try:
-            with self._lock:
-                kept, representation = self._kept[name]
-        except KeyError:
-            return None
-        return representation if kept == mark else None
+        kept = self._look(name)
+        return kept[1] if kept is not None and kept[0] == mark else None
 
     def last(self, name: Hashable) -> Representation | None:
         """What is kept, under whatever mark."""
-        with self._lock:
-            kept = self._kept.get(name)
+        kept = self._look(name)
         return None if kept is None else kept[1]
 
     def keep(self, name: Hashable, mark: Mark, representation: Representation) -> None:
         """Keep a representation in place of the one before."""
-        try:
-            with self._lock:
-                self._kept[name] = mark, representation
-        except ValueError:  # larger than all that is kept
-            log.debug("%s is too large to be kept ready", name)
+        with self._lock:
+            self._packed.pop(name, None)
+            _put(self._whole, name, (mark, representation))
+
+    def _look(self, name: Hashable) -> _Kept | None:
+        with self._lock:
+            try:
+                return self._whole[name]
+            except KeyError:
+                return self._packed.get(name)
+
+
+def _put(cache: LRUCache[Hashable, _Kept], name: Hashable, kept: _Kept) -> None:
+    try:
+        cache[name] = kept
+    except ValueError:  # larger than all that is kept
+        log.debug("%s is too large to be kept ready", name)
 
 
 _Name = TypeVar("_Name", bound=Addressed)

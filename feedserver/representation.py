@@ -14,7 +14,7 @@ import gzip
 import hashlib
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Final
@@ -35,6 +35,10 @@ _ENCODERS: Mapping[str, Callable[[bytes], bytes]] = {
     **({} if brotli is None else {"br": partial(brotli.compress, quality=_BROTLI_QUALITY)}),
     "gzip": partial(gzip.compress, compresslevel=_GZIP_LEVEL, mtime=0),
 }
+_DECODERS: Mapping[str, Callable[[bytes], bytes]] = {
+    **({} if brotli is None else {"br": brotli.decompress}),
+    "gzip": gzip.decompress,
+}
 # The codings that can be had here, best first.
 CODINGS: Final[tuple[str, ...]] = tuple(_ENCODERS)
 
@@ -50,27 +54,55 @@ class Representation:
     `last_modified` is a whole second in UTC, or None for documents that have no such memory.
     """
 
-    body: bytes
+    plain: InitVar[bytes]
     media_type: str
     etag: str
     last_modified: datetime | None = None
 
-    _coded: dict[str, bytes | None] = field(default_factory=dict, init=False, repr=False, compare=False)
+    # By coding; None of one that does not pay. The body is one of them, until `pack` lets go of it.
+    _forms: dict[str, bytes | None] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def __post_init__(self, plain: bytes) -> None:
+        self._forms[IDENTITY] = plain
+
+    @property
+    def body(self) -> bytes:
+        """The document itself; unpacked at each call, if it is packed."""
+        return self._forms.get(IDENTITY) or self._unpacked()
 
     def coded(self, coding: str) -> bytes | None:
         """The body in one of `CODINGS`, made on first demand and kept; None when that would not pay.
 
         Threads that come at once at worst make the same bytes twice.
         """
-        if coding not in self._coded:
-            self._coded[coding] = self._encoded(coding)
-        return self._coded[coding]
+        if coding not in self._forms:
+            self._forms[coding] = self._encoded(coding)
+        return self._forms[coding]
+
+    def pack(self) -> bool:
+        """Hold the body no more but in the codings that were made of it; False if that changes nothing.
+
+        None is made for that: gzip takes longer than to have the document from the cache again.
+        """
+        if not any(self._forms.get(coding) for coding in CODINGS):
+            return False
+        return self._forms.pop(IDENTITY, None) is not None
+
+    @property
+    def held_bytes(self) -> int:
+        """How many bytes are held, in all forms."""
+        return sum(len(self._forms.get(form) or b"") for form in (IDENTITY, *CODINGS))
+
+    def _unpacked(self) -> bytes:
+        packed = ((coding, self._forms.get(coding)) for coding in CODINGS)
+        return next((_DECODERS[coding](form) for coding, form in packed if form), b"")
 
     def _encoded(self, coding: str) -> bytes | None:
-        if len(self.body) < _LEAST_CODED_BYTES:
+        body = self.body
+        if len(body) < _LEAST_CODED_BYTES:
             return None
-        packed = _ENCODERS[coding](self.body)
-        return packed if len(packed) < len(self.body) else None
+        packed = _ENCODERS[coding](body)
+        return packed if len(packed) < len(body) else None
 
 
 def digest(body: bytes) -> str:

@@ -479,6 +479,25 @@ def test_a_feed_larger_than_all_that_is_kept_is_served(site: Site, monkeypatch: 
     assert worker.feed_document(Document(AI, Format.RSS)) == worker.feed_document(Document(AI, Format.RSS))
 
 
+def test_a_cold_feed_that_clients_asked_for_in_a_coding_stays_ready(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(publisher, "READY_BYTES", 60_000)
+    for number in range(10):
+        write_story(site.articles, f"story-{number}", body="word " * 500)
+    site.index()
+    worker = site.publisher()
+    documents = [Document(key, fmt) for key in (AI, ARTICLES) for fmt in Format]
+    bodies = {}
+    for document in documents:
+        representation = worker.feed_document(document)
+        bodies[document] = representation.body
+        representation.coded("gzip")
+    ready = {document: worker.ready(document) for document in documents}
+    assert {document: one and one.body for document, one in ready.items()} == bodies
+    assert any(one is not None and one.held_bytes < len(bodies[document]) for document, one in ready.items())
+
+
 def test_the_fingerprint_stands_for_what_is_published(tmp_path: Path) -> None:
     def fingerprint(**sections: dict[str, object]) -> str:
         return make_publisher(settings_of(tmp_path / "state", tmp_path, **sections)).fingerprint

@@ -74,6 +74,29 @@ def test_a_coding_is_smaller_and_holds_the_body(coding: str) -> None:
     assert DECODERS[coding](packed) == TEXT
 
 
+@pytest.mark.parametrize("coding", CODINGS)
+def test_a_packed_representation_is_the_same_document_in_fewer_bytes(coding: str) -> None:
+    document = represent(TEXT)
+    packed = document.coded(coding)
+    before = document.held_bytes
+    assert document.pack()
+    assert packed is not None
+    assert (before, document.held_bytes) == (len(TEXT) + len(packed), len(packed))
+    assert document == represent(TEXT)
+    assert document.body == TEXT
+    assert [document.coded(one) for one in CODINGS] == [represent(TEXT).coded(one) for one in CODINGS]
+    assert not document.pack()  # there is nothing left to let go
+
+
+@pytest.mark.parametrize("body", [TEXT, b"short", b""])
+def test_what_was_never_coded_is_not_packed(body: bytes) -> None:
+    document = represent(body)
+    if body != TEXT:  # these do not pay
+        assert [document.coded(coding) for coding in CODINGS] == [None, None]
+    assert not document.pack()
+    assert (document.body, document.held_bytes) == (body, len(body))
+
+
 def test_gzip_holds_no_time() -> None:
     packed = represent(TEXT).coded("gzip")
     assert packed is not None

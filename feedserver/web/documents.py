@@ -21,6 +21,7 @@ from feedserver.web.pages import SiteChrome
 # Lists have a shelf of their own, because each holds a line for every listing: with 10,000 topics one takes a
 # second to make (measured), for which no feed shall wait, nor be displaced.
 LIST_BYTES = 64_000_000
+PACKED_LIST_BYTES = 8_000_000
 
 PAGE_TYPE = "text/html"
 _LIST_TYPES = {"": PAGE_TYPE, "opml": directory.OPML_TYPE, "json": "application/json"}
@@ -49,7 +50,11 @@ class SiteDocuments:
             publisher.shelf, publisher.stale, self._mark_of_page, self._make_page, self._last_good_page
         )
         self.lists = ReadyDocuments(
-            Shelf(LIST_BYTES), publisher.stale, self._mark_of_list, self._make_list, self._last_good_list
+            Shelf(LIST_BYTES, PACKED_LIST_BYTES),
+            publisher.stale,
+            self._mark_of_list,
+            self._make_list,
+            self._last_good_list,
         )
 
     # --- pages of listings ----------------------------------------------------------------------
