@@ -15,6 +15,7 @@ from flask import Flask
 
 from feedserver import render
 from feedserver.plan import Plan
+from feedserver.processes import freeze_imports
 from feedserver.settings import Settings
 from feedserver.starter import IndexerStarter
 from feedserver.web import pages
@@ -27,7 +28,10 @@ from feedserver.wiring.publishing import make_publisher
 
 
 class ServingProcess:
-    """What a process that answers requests runs beside its requests: the offer to start the indexer."""
+    """What a process that answers requests runs beside its requests: the offer to start the indexer.
+
+    With that it has all that stays till its end, and the garbage collector shall leave it alone.
+    """
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
@@ -45,6 +49,7 @@ class ServingProcess:
                 self._starter.start()
                 self._pid = os.getpid()
                 atexit.register(self.stop)
+                freeze_imports()
 
     def stop(self) -> None:
         """Stop the indexer if this process started it."""

@@ -20,7 +20,6 @@ from gunicorn.arbiter import Arbiter
 
 from feedserver.app import create_app, start_serving, stop_serving
 from feedserver.errors import FeedserverError, PortError
-from feedserver.processes import freeze_imports
 from feedserver.settings import Settings, load_settings
 
 
@@ -47,7 +46,6 @@ def post_worker_init(worker: Any) -> None:
     """gunicorn's hook in a worker that is ready: begin to offer the indexer, before any request."""
     if isinstance(worker.wsgi, Flask):
         start_serving(worker.wsgi)
-    freeze_imports()
 
 
 def worker_exit(_server: object, worker: Any) -> None:

@@ -8,6 +8,7 @@ import re
 import signal
 import socket
 import statistics
+import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -334,6 +335,27 @@ def test_gunicorn_serves_and_indexes_with_and_without_our_configuration(
         assert server.stop() == 0
         assert_all_end(family)
         assert "Traceback" not in server.said()
+
+
+# A WSGI server that knows nothing of us, and one request. Prints how many objects the garbage collector
+# passes over before and after.
+PLAIN_SERVER = """if True:
+    import gc
+    from wsgi import app
+    print(len(gc.get_objects()))
+    app.test_client().get("/healthz")
+    print(len(gc.get_objects()))
+"""
+
+
+def test_in_any_server_the_garbage_collector_leaves_the_application_alone(tmp_path: Path) -> None:
+    (tmp_path / "articles").mkdir()
+    environ = {**os.environ, **gunicorn_environment(tmp_path), "PYTHONPATH": str(REPOSITORY)}
+    done = subprocess.run(
+        [sys.executable, "-c", PLAIN_SERVER], env=environ, capture_output=True, text=True, check=True
+    )
+    before, after = map(int, done.stdout.split())
+    assert after < before / 10
 
 
 def test_after_a_reload_gunicorn_serves_with_the_new_settings(tmp_path: Path) -> None:
