@@ -31,18 +31,25 @@ from feedserver.render.feedgen_support import (
 )
 from feedserver.render.media_types import MEDIA_TYPES
 from feedserver.render.people import authors_of
-from feedserver.render.text import legible, rfc3339, title_or_url
+from feedserver.render.splicing import Splicer
+from feedserver.render.text import rfc3339, title_or_url
 
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+")  # RFC 4287 section 3.2.3 asks for an address
 
 
 def render_atom(feed: Feed) -> bytes:
     """The feed as an Atom 1.0 document in UTF-8."""
-    feed = legible(feed)
+    return _DOCUMENTS.document(feed)
+
+
+def _write(feed: Feed) -> bytes:
     document = _feed(feed.channel)
     document.entry([_entry(entry, feed.channel) for entry in feed.entries])
     rendered: bytes = document.atom_str()
     return rendered
+
+
+_DOCUMENTS = Splicer(_write, b"<entry", b"</entry>\n", b"</feed>")
 
 
 def _feed(channel: Channel) -> FeedGenerator:

@@ -29,7 +29,8 @@ from feedserver.render.feedgen_support import (
 )
 from feedserver.render.media_types import MEDIA_TYPES, picture_type
 from feedserver.render.people import authors_of
-from feedserver.render.text import legible, rfc3339, title_or_url
+from feedserver.render.splicing import Splicer
+from feedserver.render.text import rfc3339, title_or_url
 
 _DOCS = "https://www.rssboard.org/rss-specification"
 # The elements of plain text that hold a reference.
@@ -41,7 +42,10 @@ _IMAGE_TYPES = frozenset({"image/gif", "image/jpeg", "image/png"})  # RSS 2.0: n
 
 def render_rss(feed: Feed) -> bytes:
     """The feed as an RSS 2.0 document in UTF-8."""
-    feed = legible(feed)
+    return _DOCUMENTS.document(feed)
+
+
+def _write(feed: Feed) -> bytes:
     document = _channel(feed.channel)
     document.entry([_item(entry, feed.channel) for entry in feed.entries])
     return _PLAIN_TEXT.sub(_spelt_out, document.rss_str())
@@ -53,6 +57,9 @@ def _spelt_out(text: re.Match[bytes]) -> bytes:
     RSS profile section 3.1; lxml knows no other spelling than its own.
     """
     return text[0].replace(b"&amp;", b"&#x26;").replace(b"&lt;", b"&#x3C;").replace(b"&gt;", b"&#x3E;")
+
+
+_DOCUMENTS = Splicer(_write, b"<item>", b"</item>\n", b"</channel></rss>")
 
 
 def _channel(channel: Channel) -> FeedGenerator:
