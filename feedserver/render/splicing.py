@@ -95,8 +95,9 @@ class Recent:
 
     def keep(self, key: bytes, value: bytes) -> None:
         """Keep bytes under a key that is not among the young."""
+        if len(value) > self._most:
+            return
         if self._size + len(value) > self._most:
             self._old, self._young, self._size = self._young, {}, 0
-        if len(value) <= self._most:
-            self._young[key] = value
-            self._size += len(value)
+        self._young[key] = value
+        self._size += len(value)
