@@ -159,9 +159,12 @@ def test_no_list_of_tags_is_an_error(tags: str, inside: bool) -> None:
 def test_a_megabyte_of_tags_is_read_in_linear_time(piece: str) -> None:
     def seconds(length: int) -> float:
         tags = (piece * (length // len(piece) + 1))[:length]
-        begun = time.process_time()
-        answer({"If-None-Match": tags})
-        return time.process_time() - begun
+        taken = []
+        for _ in range(3):  # of which the least is told: other programs add to the rest
+            begun = time.process_time()
+            answer({"If-None-Match": tags})
+            taken.append(time.process_time() - begun)
+        return min(taken)
 
     seconds(1000)
     # 16 times as long may take 16 times as long, and some more for noise; quadratic would be 256.
