@@ -48,11 +48,11 @@ def stop_on_signals(stop: threading.Event) -> None:
         signal.signal(number, lambda *_: stop.set())
 
 
-def log_to_stderr() -> None:
-    """Log as gunicorn does, so that both can be read together."""
+def log_to_stderr(name: str = "indexer") -> None:
+    """Log as gunicorn does, so that both can be read together; `name` is what this process does."""
     logging.basicConfig(
         level=logging.INFO,
-        format="[%(asctime)s] [%(process)d] [%(levelname)s] indexer: %(message)s",
+        format=f"[%(asctime)s] [%(process)d] [%(levelname)s] {name}: %(message)s",
         datefmt="%Y-%m-%d %H:%M:%S %z",
     )
     # watchfiles announces every batch of events.

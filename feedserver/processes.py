@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 import threading
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
@@ -39,6 +40,8 @@ def freeze_imports() -> None:
 
 
 def _start(start: Callable[[bytes], None], argument: bytes) -> None:
+    # A terminal sends Ctrl-C to all processes in front of it. Which work is done then the parent knows.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     # Who answers requests comes first, where they meet. A sandbox may deny that, but no work for it.
     with suppress(OSError):
         os.nice(_NICENESS)

@@ -1,14 +1,15 @@
-"""A state folder on a disk that is full, by a file system of its own: nothing that is served is lost."""
+"""A disk that is full, by a file system of its own: nothing that is served or exported is lost."""
 
 from __future__ import annotations
 
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from builders import wait_for
-from servers import Server, feedserver, serve, write_story
+from servers import Server, feedserver, serve, started, write_story
 
 
 @pytest.fixture
@@ -75,3 +76,23 @@ def test_a_first_index_that_finds_no_room_is_one_clear_sentence(site: Path, disk
     assert result.returncode == 1
     [line] = result.stderr.splitlines()
     assert "full" in line or "No space left" in line, line
+
+
+def test_an_export_under_watch_says_so_once_and_goes_on_when_there_is_room(site: Path, disk: Path) -> None:
+    command = [sys.executable, "-m", "feedserver", "export", str(disk / "out"), "--watch"]
+    feed = disk / "out/articles.json"
+    with started(command, 0, site) as watch:
+        watch.wait_for(lambda: feed.exists() and "First" in feed.read_text())
+        watch.wait_for(lambda: "0 removed" in watch.said())
+        filling = fill(disk)
+        write_story(site / "articles", "_news/one", title="Second")
+        watch.wait_for(lambda: "[ERROR]" in watch.said())
+        assert "First" in feed.read_text()
+        write_story(site / "articles", "_news/one", title="Third")
+        filling.unlink()
+        watch.wait_for(lambda: "Third" in feed.read_text(), 60)
+        assert watch.stop() == 0
+    [line] = [line for line in watch.said().splitlines() if "[ERROR]" in line]
+    assert "No space left on device" in line or "full" in line
+    assert "Traceback" not in watch.said()
+    assert "0 written, 0 removed" in feedserver(site, "export", str(disk / "out")).stdout

@@ -1,4 +1,4 @@
-"""config/feedserver.service: systemd takes it, and what it starts is a command of ours."""
+"""config/feedserver.service, and its drop-in for an export: systemd takes both, both start our commands."""
 
 from __future__ import annotations
 
@@ -15,17 +15,27 @@ from servers import REPOSITORY
 from feedserver.cli.group import main
 
 UNIT = (REPOSITORY / "config" / "feedserver.service").read_text(encoding="utf-8")
+DEPLOYMENT = (REPOSITORY / "docs" / "deployment.md").read_text(encoding="utf-8")
 INSTALLED = "/opt/feedserver/bin/feedserver"
 
 # Of 100, as `systemd-analyze security` counts; a service without any protection has 96.
 MOST_EXPOSURE = 15
 
 
-def analyzed(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """What systemd-analyze says of the unit, edited to start a program that exists."""
+def drop_in() -> str:
+    """What the documents change of the unit, to keep an exported folder current."""
+    match = re.search(r"<!-- unit: export -->\n```ini\n(.*?)```", DEPLOYMENT, re.DOTALL)
+    assert match is not None
+    return match[1]
+
+
+def analyzed(folder: Path, changes: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """What systemd-analyze says of the unit with a drop-in, edited to start a program that exists."""
     unit = folder / "feedserver.service"
-    assert INSTALLED in UNIT
-    unit.write_text(UNIT.replace(INSTALLED, sys.executable), encoding="utf-8")
+    parts = {unit: UNIT, folder / "feedserver.service.d/override.conf": changes}
+    for path, text in parts.items():
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text.replace(INSTALLED, sys.executable), encoding="utf-8")
     command = ["systemd-analyze", *arguments, str(unit)]
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
@@ -33,11 +43,12 @@ def analyzed(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 @pytest.mark.skipif(
     shutil.which("systemd-analyze") is None, reason="needs systemd-analyze: apt-get install systemd"
 )
-def test_systemd_takes_the_unit_and_finds_little_exposed(tmp_path: Path) -> None:
-    verified = analyzed(tmp_path, "verify", "--man=no")
+@pytest.mark.parametrize("changes", ["", drop_in()], ids=["server", "export"])
+def test_systemd_takes_the_unit_and_finds_little_exposed(tmp_path: Path, changes: str) -> None:
+    verified = analyzed(tmp_path, changes, "verify", "--man=no")
     assert (verified.returncode, verified.stderr) == (0, "")
 
-    judged = analyzed(tmp_path, "security", "--offline=true", f"--threshold={MOST_EXPOSURE}")
+    judged = analyzed(tmp_path, changes, "security", "--offline=true", f"--threshold={MOST_EXPOSURE}")
     assert judged.returncode == 0, judged.stdout
 
 
@@ -64,8 +75,9 @@ def test_the_processes_of_a_pool_may_lower_their_priority_and_little_else() -> N
     assert {"openat", "futex", "execve"} <= allowed
 
 
-def test_the_unit_starts_a_command_with_options_that_there_are() -> None:
-    match = re.search(rf"^ExecStart={INSTALLED} (.*)$", UNIT, re.MULTILINE)
+@pytest.mark.parametrize("unit", [UNIT, drop_in()], ids=["server", "export"])
+def test_the_unit_starts_a_command_with_options_that_there_are(unit: str) -> None:
+    match = re.search(rf"^ExecStart={INSTALLED} (.*)$", unit, re.MULTILINE)
     assert match is not None
     command, *arguments = match[1].split()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,10 @@ import click
 from feedserver.cli.indexing import bring_up_to_date
 from feedserver.cli.options import existing_folders, shared_options, sources
 from feedserver.cli.progress import progress_bar
-from feedserver.cli.state import StateCommand
+from feedserver.cli.state import StateCommand, refuse_other_indexer
 from feedserver.errors import ExportError
 from feedserver.export import run as exporting
-from feedserver.export.site import Scope
+from feedserver.export.site import ExportPlan, Scope
 from feedserver.lock import StateClaim
 from feedserver.model import Format, Kind
 from feedserver.plan import Plan
@@ -59,8 +60,9 @@ def _names(_: click.Context, param: click.Parameter, value: str | None) -> tuple
     callback=_names,
     help=f"Only some of {','.join(CHOICES['kinds'])}.",
 )
+@click.option("--watch", is_flag=True, help="Go on and keep DIR up to date while articles change.")
 def command(
-    directory: Path, only: tuple[str, ...] | None, kinds: tuple[str, ...] | None, **options: Any
+    directory: Path, only: tuple[str, ...] | None, kinds: tuple[str, ...] | None, watch: bool, **options: Any
 ) -> None:
     """Write the whole site to DIR as files, for any static server; again, to bring it up to date."""
     settings = load_settings(**sources(**options))
@@ -77,6 +79,9 @@ def command(
     # As a server does: what publishes from one state folder at a time must publish the same.
     publishing = make_publisher(settings).fingerprint
     with StateClaim(Path(plan.state_dir), f"{plan.fingerprint}-{publishing}"):
+        if watch:
+            _watch(plan, export_plan, directory)
+            return
         bring_up_to_date(plan)
         begun = time.perf_counter()
         with progress_bar("Writing the site") as progress:
@@ -85,6 +90,28 @@ def command(
         f"{summary.documents} documents in {time.perf_counter() - begun:.2f} s: {summary.written} written, "
         f"{summary.removed} removed"
     )
+
+
+def _watch(plan: Plan, export_plan: ExportPlan, directory: Path) -> None:
+    """Export what changes until stopped, beside an indexer: one that runs, or a child of this process."""
+    # Only here: who exports once needs none of what goes on.
+    from feedserver import child  # noqa: PLC0415  see above
+    from feedserver.export.watch import ExportWatch  # noqa: PLC0415
+    from feedserver.processes import freeze_imports  # noqa: PLC0415
+    from feedserver.starter import IndexerStarter  # noqa: PLC0415
+
+    refuse_other_indexer(plan)
+    stop = threading.Event()
+    child.stop_on_signals(stop)
+    child.log_to_stderr("export")
+    freeze_imports()
+    with ExportWatch(export_plan, directory, stop.is_set) as watch:
+        starter = IndexerStarter(plan)
+        starter.start()
+        try:
+            watch.run()
+        finally:
+            starter.stop()
 
 
 def _refuse_folder_of_articles(directory: Path, plan: Plan) -> None:

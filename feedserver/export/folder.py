@@ -17,8 +17,8 @@ import itertools
 import os
 import shutil
 import sqlite3
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 
@@ -29,6 +29,7 @@ from feedserver.representation import last_modified_after
 
 OWN = ".feedserver-export"
 _INCOMING = "incoming"
+_STATE = "state.sqlite"
 _JOURNAL = "*.paths"
 
 # How often a folder is made for a file before something other than an export must be what removes it.
@@ -78,6 +79,7 @@ class Folder:
     """An export folder and its database, open and locked. A context manager.
 
     Attributes:
+        path: where it is.
         strays: files that a killed export may have written and did not get to record.
     """
 
@@ -88,7 +90,7 @@ class Folder:
             ExportError: if it holds something that is no export, or another export is writing to it.
             OSError: if it cannot be made or written.
         """
-        self._path = path
+        self.path = path
         own = path / OWN
         if not own.is_dir() and path.exists() and (not path.is_dir() or any(path.iterdir())):
             raise ExportError(path, "holds something else than an export; name an empty or a new folder")
@@ -99,19 +101,24 @@ class Folder:
         except BlockingIOError:
             os.close(self._lock)
             raise ExportError(path, "another export is writing to it") from None
-        self._database = sqlite3.connect(own / "state.sqlite")
+        self._database = sqlite3.connect(own / _STATE)
         self.strays: frozenset[str] = frozenset()
         try:
-            self._open_database()
-            self._recover()
+            with named_errors(path):
+                self._open_database()
+                self._recover()
         except BaseException:
-            self.__exit__()
+            self.close()
             raise
 
     def __enter__(self) -> Folder:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give up the lock."""
         self._database.close()
         os.close(self._lock)
 
@@ -144,23 +151,29 @@ class Folder:
         """Remove the files of a unit that is gone; how many documents they were."""
         gone = self.written(name)
         self.record([UnitRecord(name, "", gone)])  # from here on it may have lost some
-        _remove(self._path, [file for one in gone for file in one.files])
+        _remove(self.path, [file for one in gone for file in one.files])
         with self._database:
             self._database.execute("DELETE FROM unit WHERE name = ?", (name,))
         return len(gone)
 
-    def finish(self) -> None:
-        """Everything is recorded: remove what a killed export left, and the journals."""
+    def finish(self, *, is_complete: bool = True) -> None:
+        """What was written is recorded: remove the journals; and what a killed export left.
+
+        Unless the export was ended before it had made all units: then some of that may be theirs.
+        """
+        if self.strays and not is_complete:
+            return
         if self.strays:
             owned = {file for name in self.signatures() for one in self.written(name) for file in one.files}
-            _remove(self._path, self.strays - owned)
+            _remove(self.path, self.strays - owned)
+            self.strays = frozenset()
         self._empty_incoming()
 
     # --- after a process was killed -------------------------------------------------------------
 
     def _recover(self) -> None:
         """Trust no record of a file that the journals name: it may have been replaced since."""
-        incoming = self._path / OWN / _INCOMING
+        incoming = self.path / OWN / _INCOMING
         journals = [file.read_text(encoding="utf-8") for file in incoming.glob(_JOURNAL)]
         # A line that was cut off names a file that was not renamed into place yet.
         self.strays = frozenset(line for text in journals for line in text.splitlines())
@@ -177,7 +190,7 @@ class Folder:
         return msgspec.structs.replace(one, digest="", source="")
 
     def _empty_incoming(self) -> None:
-        incoming = self._path / OWN / _INCOMING
+        incoming = self.path / OWN / _INCOMING
         shutil.rmtree(incoming)
         incoming.mkdir()
 
@@ -185,7 +198,7 @@ class Folder:
         version = self._database.execute("PRAGMA user_version").fetchone()[0]
         if version not in (0, _VERSION):
             raise ExportError(
-                self._path, "was exported by another version of feedserver; name a new folder, or empty it"
+                self.path, "was exported by another version of feedserver; name a new folder, or empty it"
             )
         # A crash of the machine may lose the last records, and those files are then written again.
         self._database.execute("PRAGMA journal_mode = WAL")
@@ -252,7 +265,11 @@ class Writer:
 
     def _place(self, file: str, content: bytes, mtime: int) -> None:
         temporary = self._incoming / f"{os.getpid()}-{next(self._numbers)}"
-        temporary.write_bytes(content)
+        try:
+            temporary.write_bytes(content)
+        except OSError:
+            temporary.unlink(missing_ok=True)  # a full disk shall not hold half a file of each attempt
+            raise
         os.utime(temporary, (mtime, mtime))
         target = self._path / file
         for _ in range(_MOST_FOLDERS_LOST):
@@ -265,6 +282,15 @@ class Writer:
             else:
                 return
         temporary.replace(target)
+
+
+@contextmanager
+def named_errors(path: Path) -> Iterator[None]:
+    """Make an error of the database of an export folder one of the family."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise ExportError(path / OWN / _STATE, f"cannot be used: {error}") from error
 
 
 def _remove(folder: Path, files: Iterable[str]) -> None:

@@ -31,7 +31,7 @@ from feedserver.export.folder import OWN
 from feedserver.export.moved import nginx_lines
 from feedserver.index.catalogue import CatalogueReader
 from feedserver.index.memory import Memory
-from feedserver.index.reader import FacetState, Selected
+from feedserver.index.reader import FacetState, IndexReader, Selected
 from feedserver.model import Format, Kind, ListingKey, Value
 from feedserver.publisher import Document, FeedLimits, Publisher
 from feedserver.render import MEDIA_TYPES, render
@@ -85,6 +85,15 @@ class Unit(Value, frozen=True):
     weight: int = 1
 
 
+def revision_of(index: IndexReader) -> str:
+    """Another one whenever something that is exported may have changed; told at once while it has not.
+
+    Raises:
+        IndexNotReadyError: before the first index is complete.
+    """
+    return f"{index.revision()} {index.open_month()}"
+
+
 class Made(NamedTuple):
     """A document and its path in the folder. `source` is empty, or stands for all that is in its bytes."""
 
@@ -124,8 +133,8 @@ class ExportSite:
         self._publisher.reader.close()
 
     def revision(self) -> str:
-        """Another one whenever something in the index may have changed. Raises IndexNotReadyError."""
-        return f"{self._catalogue.revision()} {self._catalogue.open_month()}"
+        """Another one whenever the site may be. Raises IndexNotReadyError."""
+        return revision_of(self._catalogue)
 
     def units(self) -> list[Unit]:
         """What the site consists of now, the largest first.
@@ -176,9 +185,14 @@ class ExportSite:
         if not self._plan.scope.pages:
             return []
         everything = _digest([self._base, sorted(_identity(state) for state in states)])
-        names = (name for name in self._shared if name not in ("/static", MOVED))
-        # Each lists all listings, so each is as much work as a large one.
-        changing = [Unit(name=name, signature=everything, weight=len(states)) for name in names]
+        # A line in a list is half the work of an entry (measured). The directory has all of them.
+        lines = Counter(
+            {f"/{name}": sum(state.key.kind is kind for state in states) for name, kind in GROUPS.items()}
+        )
+        lines["/"] = lines.total()
+        changing = [
+            Unit(name=name, signature=everything, weight=1 + count // 2) for name, count in lines.items()
+        ]
         return [*changing, Unit(name="/static", signature=self._base)]
 
     def _moved_unit(self) -> list[Unit]:
@@ -189,18 +203,14 @@ class ExportSite:
 
     def _is_exported(self, state: FacetState) -> bool:
         """Whether a listing has files: not where the server answers something else at its address."""
-        key, scope, site = state.key, self._plan.scope, self._plan.site
+        key, site = state.key, self._plan.site
+        if key.kind not in self._plan.scope.kinds or key.address in site.retired:
+            return False
         is_moved = not state.count and key.address in self._plan.redirects
+        is_file = key.kind is Kind.DOMAIN and _is_name_of_file(key.slug)
         target = parse(key.address)
         is_served = target is not None and target.key == key and target.document is None
-        is_file = key.kind is Kind.DOMAIN and _is_name_of_file(key.slug)
-        return (
-            key.kind in scope.kinds
-            and key.address not in site.retired
-            and is_served
-            and not is_moved
-            and not is_file
-        )
+        return is_served and not is_moved and not is_file
 
     def _signature(self, state: FacetState, open_month: int) -> str:
         return _digest([self._base, _identity(state), open_month])

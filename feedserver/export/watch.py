@@ -1,0 +1,126 @@
+"""Keeps an export folder equal to the index while articles change: "static when wanted".
+
+Looks at the index as the threads of a server do (`index.commits`), and exports after each commit that changed
+something, one export at a time: what is committed meanwhile is in the next one. The folder stays locked. What
+goes wrong is said once and tried again, at longer and longer intervals; only who stops this ends it. Does not
+index and need not know who does.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from pathlib import Path
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from feedserver.errors import FeedserverError, IndexNotReadyError
+from feedserver.export.folder import Folder
+from feedserver.export.run import bring_up_to_date
+from feedserver.export.site import ExportPlan, revision_of
+from feedserver.index.reader import IndexReader
+
+log = logging.getLogger(__name__)
+
+# How often the index is looked at: a comparison of 48 bytes (measured: half a percent of a core).
+LOOK_SECONDS = 0.02
+
+# After what failed: a second, then each time twice as long.
+FIRST_RETRY_SECONDS = 1.0
+LONGEST_RETRY_SECONDS = 60.0
+
+
+class ExportWatch:
+    """The watch over one folder. A context manager; for one thread.
+
+    Args:
+        plan: which site, and what of it.
+        folder: as for `run.export`.
+        is_stopped: asked all the time; ends an export in the middle, too.
+
+    Raises:
+        ExportError: on construction, if the folder is no export or another export has it.
+        OSError: on construction, if it cannot be made or written.
+    """
+
+    def __init__(self, plan: ExportPlan, folder: Path, is_stopped: Callable[[], bool]) -> None:
+        self._plan = plan
+        self._path = folder
+        self._is_stopped = is_stopped
+        self._folder: Folder | None = Folder(folder)
+        self._exported = ""  # the revision that the folder is of
+        self._told: frozenset[str] = frozenset()
+        self._patience = FIRST_RETRY_SECONDS
+        self._not_before = 0.0
+        self._again_at = math.inf
+
+    def __enter__(self) -> ExportWatch:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        folder, self._folder = self._folder, None
+        if folder is not None:
+            folder.close()
+
+    def run(self) -> None:
+        """Export whenever something changed, until stopped."""
+        with closing(IndexReader(Path(self._plan.state_dir))) as index:
+            while not self._is_stopped():
+                if time.monotonic() >= self._not_before:
+                    self._look(index)
+                # Not by waiting for an event: a signal that sets it in that moment would wait for ever.
+                time.sleep(LOOK_SECONDS)
+
+    def _look(self, index: IndexReader) -> None:
+        """Export if something changed, or if it is time to try again."""
+        try:
+            revision = revision_of(index)
+            if revision != self._exported or time.monotonic() >= self._again_at:
+                self._export()
+                self._exported = revision
+        except IndexNotReadyError:
+            pass  # the first index is being built
+        except (FeedserverError, OSError, SQLAlchemyError) as error:
+            self._tell({self._sentence(error): ""})
+            self._not_before = self._again_at
+
+    def _export(self) -> None:
+        """Export; after an error the folder is opened anew, which finds out what it holds."""
+        begun = time.perf_counter()
+        if self._folder is None:
+            self._folder = Folder(self._path)
+        try:
+            summary = bring_up_to_date(self._folder, self._plan, is_stopped=self._is_stopped)
+        except BaseException:
+            self._exported = ""
+            self.__exit__()
+            raise
+        log.info(
+            "%d documents in %.2f s: %d written, %d removed",
+            summary.documents,
+            time.perf_counter() - begun,
+            summary.written,
+            summary.removed,
+        )
+        self._tell({str(failure): failure.trace for failure in summary.failures})
+
+    def _tell(self, problems: Mapping[str, str]) -> None:
+        """Log the problems that the export before this did not have, and note when to try again."""
+        for sentence in problems.keys() - self._told:
+            log.error("%s", "\n".join(filter(None, (sentence, problems[sentence]))))
+        self._told = frozenset(problems)
+        if problems:
+            self._again_at = time.monotonic() + self._patience
+            self._patience = min(2 * self._patience, LONGEST_RETRY_SECONDS)
+        else:
+            self._again_at, self._patience = math.inf, FIRST_RETRY_SECONDS
+
+    def _sentence(self, error: Exception) -> str:
+        if isinstance(error, OSError):
+            return f"{error.filename2 or error.filename or self._path}: {error.strerror}"
+        if isinstance(error, SQLAlchemyError):
+            return f"the index or the memory cannot be used: {error.__cause__ or error}"
+        return str(error)

@@ -1,0 +1,320 @@
+"""The exported site under watch: it follows the articles, whoever indexes, until it is told to stop."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import signal
+import sqlite3
+import sys
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from servers import BASE_URL, Server, feedserver, index, serve, settings_of, started, write_story
+from test_export import LONG, files
+
+from feedserver.export import run
+from feedserver.export.folder import OWN
+from feedserver.export.site import ExportSite, Scope
+from feedserver.export.watch import ExportWatch
+from feedserver.index import builds
+from feedserver.settings import Settings
+from feedserver.wiring.exporting import make_export_plan
+
+SETTINGS = f"site: {{base_url: '{BASE_URL}', title: Example}}\nserver: {{workers: 1}}\n"
+EXPORTED = r"export: \d+ documents in [\d.]+ s: \d+ written, \d+ removed\n"
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Path:
+    """A folder to start commands in: settings, and three articles."""
+    (tmp_path / "feedserver.yaml").write_text(SETTINGS, encoding="utf-8")
+    articles = tmp_path / "articles"
+    write_story(articles, "_news/one", title="First", topics=["AI", "C++"], body=LONG)
+    write_story(articles, "_news/two", title="Second", date="2024-03-02T10:00:00Z", body=LONG)
+    write_story(
+        articles, "_news/three", title="Third", topics=["Bees"], provider=("Herald", "herald.example")
+    )
+    return tmp_path
+
+
+@contextlib.contextmanager
+def watching(site: Path, out: str = "out", **environ: str) -> Iterator[Server]:
+    """`feedserver export --watch`, with a log of its own."""
+    folder = site / "watch"
+    folder.mkdir(exist_ok=True)
+    command = [
+        *(sys.executable, "-m", "feedserver", "export", str(site / out), str(site / "articles"), "--watch"),
+        *("--config", str(site / "feedserver.yaml"), "--state-dir", str(site / ".feedserver")),
+    ]
+    with started(command, 0, folder, environ) as process:
+        yield process
+
+
+def the_settings(site: Path) -> Settings:
+    """The settings that the commands have, for this process."""
+    return settings_of(site / ".feedserver", site / "articles")
+
+
+def plain(site: Path) -> dict[str, bytes]:
+    """What an export to a new folder writes now."""
+    fresh = site / f"fresh-{time.monotonic_ns()}"
+    run.export(make_export_plan(the_settings(site), Scope()), fresh)
+    return files(fresh)
+
+
+def shows(site: Path, text: str, document: str = "articles.json") -> Callable[[], bool]:
+    """Whether a document on disk holds a text."""
+    path = site / "out" / document
+    return lambda: path.exists() and text in path.read_text(encoding="utf-8")
+
+
+def wait_until_equal(watch: Server, site: Path) -> None:
+    """Wait until the folder is what an export writes now."""
+    expected = plain(site)
+    watch.wait_for(lambda: files(site / "out") == expected)
+
+
+# --- What changes ---------------------------------------------------------------------------------
+
+
+def test_the_files_follow_the_articles(site: Path) -> None:
+    articles = site / "articles"
+    with watching(site) as watch:
+        watch.wait_for(shows(site, "First"))
+        wait_until_equal(watch, site)
+
+        write_story(articles, "_news/one", title="First, again", topics=["AI", "C++"], body=LONG)
+        watch.wait_for(shows(site, "First, again"))
+        wait_until_equal(watch, site)
+        assert {"articles.rss.gz", "topics/ai.atom.br"} <= files(site / "out").keys()
+
+        write_story(articles, "_news/new", title="New", topics=["Wasps"])
+        watch.wait_for(shows(site, "New", "topics/wasps.rss"))
+        (articles / "_news/one.md").unlink()
+        watch.wait_for(lambda: not shows(site, "First")())
+        wait_until_equal(watch, site)
+        assert not list((site / "out").glob("topics/c-plus-plus/2024-05*"))
+    assert len(re.findall(EXPORTED, watch.said())) >= 4
+
+
+def test_an_article_appears_when_its_time_comes(site: Path) -> None:
+    moment = datetime.now(UTC) + timedelta(seconds=6)
+    write_story(site / "articles", "_news/later", title="Not yet", date=f"{moment:%Y-%m-%dT%H:%M:%SZ}")
+    with watching(site) as watch:
+        watch.wait_for(shows(site, "First"))
+        if datetime.now(UTC) < moment - timedelta(seconds=1):  # else the machine was too slow to see it
+            assert not any(b"Not yet" in content for content in files(site / "out").values())
+        watch.wait_for(shows(site, "Not yet"))
+        wait_until_equal(watch, site)
+
+
+def test_what_is_committed_during_an_export_is_in_the_next_one(
+    site: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings, documents = the_settings(site), ExportSite.documents
+    index(settings)
+    changes = ["Meanwhile", "Once more"]
+
+    def changing(one: ExportSite, *arguments: Any) -> Iterator[Any]:
+        if changes:
+            write_story(site / "articles", "_news/one", title=changes.pop(), topics=["AI"], body=LONG)
+            index(settings)
+        yield from documents(one, *arguments)
+
+    monkeypatch.setattr(ExportSite, "documents", changing)
+    deadline = time.monotonic() + 20
+
+    def is_stopped() -> bool:
+        is_done = shows(site, "Meanwhile")() and shows(site, "Meanwhile", "topics/ai.rss")()
+        return is_done or time.monotonic() > deadline
+
+    with ExportWatch(make_export_plan(settings, Scope()), site / "out", is_stopped) as watch:
+        watch.run()
+
+    assert time.monotonic() < deadline
+
+
+# --- Who indexes ------------------------------------------------------------------------------------
+
+
+def test_it_follows_the_indexer_of_a_server_and_takes_over_when_that_ends(site: Path) -> None:
+    with serve(site) as server, watching(site) as watch:
+        watch.wait_for(shows(site, "First"))
+        write_story(site / "articles", "_news/new", title="New", topics=["Wasps"])
+        watch.wait_for(shows(site, "New", "topics/wasps.json"))
+        assert (site / "out/topics/wasps.json").read_bytes() == server.ask("/topics/wasps.json").body
+        assert "indexer:" not in watch.said()
+
+        server.stop()
+        write_story(site / "articles", "_news/newer", title="Newer", topics=["Ants"])
+        watch.wait_for(shows(site, "Newer", "topics/ants.json"))
+        wait_until_equal(watch, site)
+        assert "indexer:" in watch.said()
+
+
+def test_a_folder_under_watch_is_refused_to_others(site: Path) -> None:
+    with watching(site) as watch:
+        watch.wait_for(shows(site, "First"))
+        for options in ([], ["--watch"]):
+            other = feedserver(site, "export", "out", *options)
+            assert other.returncode == 1
+            assert re.fullmatch(r"feedserver: out: another export is writing to it\n", other.stderr)
+        elsewhere = feedserver(site, "export", "elsewhere")
+        assert (elsewhere.returncode, elsewhere.stderr) == (0, "")
+        assert files(site / "elsewhere") == files(site / "out")
+
+
+def test_an_indexer_with_other_settings_is_named(site: Path) -> None:
+    command = [sys.executable, "-m", "feedserver", "index", "--watch"]
+    with started(command, 0, site, {"FEEDSERVER_SCAN__MAX_FILE_SIZE": "5000"}) as indexer:
+        indexer.wait_for(lambda: builds.serving_build(site / ".feedserver") is not None)
+        done = feedserver(site, "export", "out", "--watch")
+    assert done.returncode == 1
+    assert f"is in use by process {indexer.process.pid}" in done.stderr
+
+
+# --- How it ends ------------------------------------------------------------------------------------
+
+
+def many_topics(site: Path) -> None:
+    """Articles whose export takes a while."""
+    for number in range(300):
+        write_story(site / "articles", f"_news/{number}", topics=[f"Topic {number}"], body=LONG)
+
+
+def is_under_way(site: Path) -> Callable[[], bool]:
+    """Whether some of many topics are exported."""
+    return lambda: len(list((site / "out/topics").glob("topic-*.rss"))) > 5
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_it_stops_when_told_to_and_leaves_nothing_to_repair(site: Path, number: signal.Signals) -> None:
+    with watching(site) as watch:
+        watch.wait_for(shows(site, "First"))
+        watch.wait_for(lambda: re.search(EXPORTED, watch.said()) is not None)
+        assert watch.stop(number, group=number == signal.SIGINT) == 0
+        assert watch.family() == set()
+    assert "Traceback" not in watch.said()
+    assert list((site / "out" / OWN / "incoming").iterdir()) == []
+    expected = files(site / "out")
+    done = feedserver(site, "export", "out")
+    assert re.fullmatch(r"\d+ documents in [\d.]+ s: 0 written, 0 removed\n", done.stdout)
+    assert files(site / "out") == expected
+
+
+def test_it_stops_in_the_middle_of_an_export_and_nothing_is_written_twice(site: Path) -> None:
+    many_topics(site)
+    with watching(site) as watch:
+        watch.wait_for(is_under_way(site))
+        assert watch.stop() == 0
+    assert list((site / "out" / OWN / "incoming").iterdir()) == []
+    written = {name: (site / "out" / name).stat().st_ino for name in files(site / "out")}
+
+    run.export(make_export_plan(the_settings(site), Scope()), site / "out")
+
+    assert files(site / "out") == plain(site)
+    assert {name: (site / "out" / name).stat().st_ino for name in written} == written
+
+
+def test_what_a_sudden_death_left_is_repaired_by_the_next_one(site: Path) -> None:
+    many_topics(site)
+    with watching(site) as watch:
+        watch.wait_for(is_under_way(site))
+        watch.stop(signal.SIGKILL)
+    (site / "articles/_news/250.md").unlink()
+    with watching(site) as watch:
+        watch.wait_for(lambda: re.search(EXPORTED, watch.said()) is not None)
+        watch.wait_for(lambda: not shows(site, "Topic 250")())
+        wait_until_equal(watch, site)
+        # An indexer that lost its parent ends, and the lock is free for the next one.
+        write_story(site / "articles", "_news/new", title="New", topics=["Wasps"])
+        watch.wait_for(shows(site, "New", "topics/wasps.rss"))
+
+
+# --- What goes wrong --------------------------------------------------------------------------------
+
+
+def test_what_cannot_be_made_is_said_once_and_costs_only_itself(site: Path) -> None:
+    # Late enough for no file to be so young that the next scan reads it once more.
+    index(the_settings(site), lambda: time.time() + 10)
+    build = builds.serving_build(site / ".feedserver")
+    assert build is not None
+    with contextlib.closing(sqlite3.connect(build)) as database:
+        database.execute("UPDATE candidate SET payload = '{' WHERE CAST(payload AS TEXT) LIKE '%Third%'")
+        database.commit()
+
+    done = feedserver(site, "export", "plain")
+    assert done.returncode == 1
+    assert re.fullmatch(
+        r"feedserver: plain: /\S+ cannot be written: \w+: .* \(\d+ more like this\)\n", done.stderr
+    )
+    assert (site / "plain/topics/ai.rss").exists()
+    with watching(site) as watch:
+        watch.wait_for(shows(site, "First", "topics/ai.json"))
+        assert not (site / "out/topics/bees.rss").exists()
+        write_story(site / "articles", "_news/one", title="Changed", topics=["AI"], body=LONG)
+        watch.wait_for(shows(site, "Changed", "topics/ai.json"))
+        watch.wait_for(lambda: len(re.findall(EXPORTED, watch.said())) >= 3)
+        assert watch.said().count("/topics/bees cannot be written: ") == 1
+        assert "DecodeError" in watch.said()
+
+        write_story(
+            site / "articles",
+            "_news/three",
+            title="Mended",
+            topics=["Bees"],
+            provider=("Herald", "herald.example"),
+        )
+        watch.wait_for(shows(site, "Mended", "topics/bees.json"))
+        wait_until_equal(watch, site)
+
+
+def test_a_file_that_is_in_the_way_is_named_and_written_when_it_is_gone(site: Path) -> None:
+    with watching(site) as watch:
+        watch.wait_for(shows(site, "First"))
+        obstacle = site / "out/topics/wasps.rss"
+        obstacle.write_text("mine", encoding="utf-8")
+        write_story(site / "articles", "_news/new", title="New", topics=["Wasps"])
+        watch.wait_for(lambda: "topics/wasps.rss: is in the way" in watch.said())
+        watch.wait_for(shows(site, "New"))
+        assert obstacle.read_text(encoding="utf-8") == "mine"
+
+        obstacle.unlink()
+        watch.wait_for(shows(site, "New", "topics/wasps.rss"))
+        wait_until_equal(watch, site)
+    assert watch.said().count("is in the way") == 1
+
+
+def test_a_folder_that_is_removed_is_written_again(site: Path) -> None:
+    with watching(site) as watch:
+        watch.wait_for(shows(site, "First"))
+        watch.wait_for(lambda: re.search(EXPORTED, watch.said()) is not None)
+        (site / "out").rename(site / "moved")
+        write_story(site / "articles", "_news/new", title="New", topics=["Wasps"])
+        watch.wait_for(shows(site, "New", "topics/wasps.rss"))
+        wait_until_equal(watch, site)
+        assert "Traceback" not in watch.said()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "message"),
+    [
+        (["--watch"], 2, "Missing argument 'DIR'"),
+        (["articles/public", "--watch"], 1, "lies in the folder of articles"),
+        (["feedserver.yaml/out", "--watch"], 1, "feedserver.yaml/out"),
+        (["articles/..", "--watch"], 1, "holds something else than an export"),
+    ],
+)
+def test_what_cannot_be_watched_is_said_at_once(
+    site: Path, arguments: list[str], status: int, message: str
+) -> None:
+    done = feedserver(site, "export", *arguments)
+
+    assert done.returncode == status
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
