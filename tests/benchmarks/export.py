@@ -1,4 +1,5 @@
-"""Measures the export: the feeds that Hugo would write, the whole site, and what one changed article costs.
+"""Measures the export: the feeds that Hugo would write, the whole site, what one changed article costs, and
+how soon its documents are on disk where the export goes on.
 
 One command prints a table of ratios to Hugo's builds of the same articles, in the same run:
 
@@ -12,14 +13,16 @@ commands, starts of interpreters included, unless the line says otherwise. Nothi
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import re
 import shutil
+import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -28,6 +31,8 @@ from index import build_hugo_site, index_once, write_hugo_site
 
 ROUNDS = 3
 SITE = "https://feeds.example"
+CHANGES_UNDER_WATCH = 10
+POLL_SECONDS = 0.002
 LIKE_HUGO = ("--only", "rss", "--kinds", "topics,providers")
 
 # With compiled modules, as an installation has them; without, each command would compile a hundred of them.
@@ -43,14 +48,28 @@ class Export(NamedTuple):
     written: int
 
 
-def export(corpus: Path, state: Path, out: Path, *options: str) -> Export:
-    """Run `feedserver export`."""
-    command = [
+class Change(NamedTuple):
+    """A changed article: its provider's feed below an export, what that is to show, when it was renamed."""
+
+    feed: str
+    title: str
+    moment: float
+
+
+def command(corpus: Path, state: Path, out: Path, *options: str) -> list[str]:
+    """`feedserver export`, as it is measured."""
+    return [
         *(sys.executable, "-m", "feedserver", "export", str(out), str(corpus)),
         *("--state-dir", str(state), "--base-url", SITE, *options),
     ]
+
+
+def export(corpus: Path, state: Path, out: Path, *options: str) -> Export:
+    """Run the command once."""
     begun = time.perf_counter()
-    done = subprocess.run(command, env=ENVIRONMENT, check=True, capture_output=True, text=True)
+    done = subprocess.run(
+        command(corpus, state, out, *options), env=ENVIRONMENT, check=True, capture_output=True, text=True
+    )
     whole = time.perf_counter() - begun
     match = re.match(r"(\d+) documents in ([\d.]+) s: (\d+) written", done.stdout)
     if match is None:
@@ -58,15 +77,59 @@ def export(corpus: Path, state: Path, out: Path, *options: str) -> Export:
     return Export(whole, float(match[2]), int(match[1]), int(match[3]))
 
 
-def change(corpus: Path, number: int) -> None:
+def change(corpus: Path, number: int) -> Change:
     """Give one of the newest articles, which are in every feed of theirs, another title."""
     path = sorted(corpus.rglob("*.md"), key=lambda path: path.name)[-1 - number]
-    text = re.sub(
-        r'^title: ".*"$', f'title: "Changed {number}"', path.read_text(encoding="utf-8"), flags=re.M
-    )
+    title = f"Changed {number} at {time.time_ns()}"
+    text = re.sub(r'^title: ".*"$', f'title: "{title}"', path.read_text(encoding="utf-8"), flags=re.M)
+    provider = re.search(r"^provider:\n  name: (.*)$", text, re.M)
+    if provider is None:
+        raise SystemExit(f"{path} has no provider")
     fresh = path.with_name(".fresh")
     fresh.write_text(text, encoding="utf-8")
+    moment = time.perf_counter()
     fresh.rename(path)
+    return Change(f"providers/{provider[1].lower().replace(' ', '-')}.rss", title, moment)
+
+
+@contextlib.contextmanager
+def watching(corpus: Path, state: Path, out: Path, log: Path, *options: str) -> Iterator[None]:
+    """The command with --watch, from its first export on; what it says is in a log."""
+    with log.open("wb") as file:
+        process = subprocess.Popen(
+            command(corpus, state, out, *options, "--watch"), env=ENVIRONMENT, stderr=file
+        )
+    try:
+        wait_until(lambda: exports_of(log) > 0)
+        time.sleep(3)  # the indexer has looked at all files by then
+        yield
+    finally:
+        process.terminate()
+        process.wait(60)
+
+
+def exports_of(log: Path) -> int:
+    """How many exports a log tells of."""
+    return log.read_bytes().count(b" documents in ")
+
+
+def wait_until(condition: Callable[[], bool], patience: float = 600) -> None:
+    """Wait, but not for ever."""
+    begun = time.perf_counter()
+    while not condition():
+        if time.perf_counter() - begun > patience:
+            raise SystemExit("the export did not follow")
+        time.sleep(POLL_SECONDS)
+
+
+def latency(corpus: Path, out: Path, log: Path, number: int) -> float:
+    """Seconds from the renaming of an article into place until an export has written all that shows it."""
+    before = exports_of(log)
+    made = change(corpus, number)
+    wait_until(
+        lambda: exports_of(log) > before and made.title in (out / made.feed).read_text(encoding="utf-8")
+    )
+    return time.perf_counter() - made.moment
 
 
 def measure(size: int, work: Path) -> Iterator[tuple[str, str]]:
@@ -105,6 +168,17 @@ def measure(size: int, work: Path) -> Iterator[tuple[str, str]]:
         for part, seconds in (("the export alone", one.own), ("the command", one.whole)):
             ratio = f"{seconds:.3f} s, {one.written} documents: {rebuild / seconds:.1f} × as fast as Hugo"
             yield f"{what}, one article changed, {part}", ratio
+        # Hugo takes turns with the changes, and is measured with the watch beside it, which waits.
+        beside, seen = [], []
+        with watching(corpus, state, out, work / "log", *options):
+            for number in range(CHANGES_UNDER_WATCH):
+                seen.append(latency(corpus, out, work / "log", number))
+                if number % ROUNDS == 0:
+                    beside.append(build_hugo_site(site))
+        middle, last, build = statistics.median(seen), max(seen), min(beside)
+        ratios = f"{build / middle:.1f} and {build / last:.1f} × as fast as Hugo's {build:.2f} s"
+        what_for = f"{what}, under --watch, one article renamed into place → its documents on disk"
+        yield what_for, f"p50 {middle:.3f} s, max {last:.3f} s: {ratios}"
 
 
 def main() -> None:
