@@ -47,6 +47,12 @@ class Dates:
         self._connection = _Connection()
         self._paused_until = 0.0
 
+    def close(self) -> None:
+        """Give this thread's connection back; it is opened again when it is needed."""
+        memory, self._connection.memory = self._connection.memory, None
+        if memory is not None:
+            memory.close()
+
     def last_modified(self, address: str, etag: str, sequence: int) -> datetime | None:
         """When an address was first seen with an ETag; None if the memory cannot say.
 
@@ -67,7 +73,5 @@ class Dates:
             reason = error.__cause__ or error
             log.warning("the memory cannot be asked, feeds go without Last-Modified for now: %s", reason)
             self._paused_until = now + MEMORY_PAUSE_SECONDS
-            if connection.memory is not None:  # its file may be another one by then
-                connection.memory.close()
-                connection.memory = None
+            self.close()  # its file may be another one by then
             return None

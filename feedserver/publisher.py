@@ -125,6 +125,11 @@ class Publisher:
         """The index, for this thread."""
         return self._connections.reader
 
+    def close(self) -> None:
+        """Give this thread's connections back."""
+        self.reader.close()
+        self._dates.close()
+
     @property
     def fingerprint(self) -> str:
         """Stands for all that decides what is published beside the index; equal on every machine."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import re
 import signal
 import sqlite3
@@ -17,9 +18,9 @@ import pytest
 from servers import BASE_URL, Server, feedserver, index, serve, settings_of, started, write_story
 from test_export import LONG, files
 
-from feedserver.export import run
-from feedserver.export.folder import OWN
-from feedserver.export.site import ExportSite, Scope
+from feedserver.export import run, watch
+from feedserver.export.folder import OWN, Folder
+from feedserver.export.site import ExportSite, Scope, Unit
 from feedserver.export.watch import ExportWatch
 from feedserver.index import builds
 from feedserver.settings import Settings
@@ -73,10 +74,10 @@ def shows(site: Path, text: str, document: str = "articles.json") -> Callable[[]
     return lambda: path.exists() and text in path.read_text(encoding="utf-8")
 
 
-def wait_until_equal(watch: Server, site: Path) -> None:
+def wait_until_equal(process: Server, site: Path) -> None:
     """Wait until the folder is what an export writes now."""
     expected = plain(site)
-    watch.wait_for(lambda: files(site / "out") == expected)
+    process.wait_for(lambda: files(site / "out") == expected)
 
 
 # --- What changes ---------------------------------------------------------------------------------
@@ -84,33 +85,33 @@ def wait_until_equal(watch: Server, site: Path) -> None:
 
 def test_the_files_follow_the_articles(site: Path) -> None:
     articles = site / "articles"
-    with watching(site) as watch:
-        watch.wait_for(shows(site, "First"))
-        wait_until_equal(watch, site)
+    with watching(site) as process:
+        process.wait_for(shows(site, "First"))
+        wait_until_equal(process, site)
 
         write_story(articles, "_news/one", title="First, again", topics=["AI", "C++"], body=LONG)
-        watch.wait_for(shows(site, "First, again"))
-        wait_until_equal(watch, site)
+        process.wait_for(shows(site, "First, again"))
+        wait_until_equal(process, site)
         assert {"articles.rss.gz", "topics/ai.atom.br"} <= files(site / "out").keys()
 
         write_story(articles, "_news/new", title="New", topics=["Wasps"])
-        watch.wait_for(shows(site, "New", "topics/wasps.rss"))
+        process.wait_for(shows(site, "New", "topics/wasps.rss"))
         (articles / "_news/one.md").unlink()
-        watch.wait_for(lambda: not shows(site, "First")())
-        wait_until_equal(watch, site)
+        process.wait_for(lambda: not shows(site, "First")())
+        wait_until_equal(process, site)
         assert not list((site / "out").glob("topics/c-plus-plus/2024-05*"))
-    assert len(re.findall(EXPORTED, watch.said())) >= 4
+    assert len(re.findall(EXPORTED, process.said())) >= 4
 
 
 def test_an_article_appears_when_its_time_comes(site: Path) -> None:
     moment = datetime.now(UTC) + timedelta(seconds=6)
     write_story(site / "articles", "_news/later", title="Not yet", date=f"{moment:%Y-%m-%dT%H:%M:%SZ}")
-    with watching(site) as watch:
-        watch.wait_for(shows(site, "First"))
+    with watching(site) as process:
+        process.wait_for(shows(site, "First"))
         if datetime.now(UTC) < moment - timedelta(seconds=1):  # else the machine was too slow to see it
             assert not any(b"Not yet" in content for content in files(site / "out").values())
-        watch.wait_for(shows(site, "Not yet"))
-        wait_until_equal(watch, site)
+        process.wait_for(shows(site, "Not yet"))
+        wait_until_equal(process, site)
 
 
 def test_what_is_committed_during_an_export_is_in_the_next_one(
@@ -133,33 +134,49 @@ def test_what_is_committed_during_an_export_is_in_the_next_one(
         is_done = shows(site, "Meanwhile")() and shows(site, "Meanwhile", "topics/ai.rss")()
         return is_done or time.monotonic() > deadline
 
-    with ExportWatch(make_export_plan(settings, Scope()), site / "out", is_stopped) as watch:
-        watch.run()
+    with ExportWatch(make_export_plan(settings, Scope()), site / "out", is_stopped) as one:
+        one.run()
 
     assert time.monotonic() < deadline
+
+
+def test_each_export_gives_its_connections_back(site: Path) -> None:
+    settings, opened = the_settings(site), []
+    gc.disable()  # which would hide what is forgotten
+    try:
+        with Folder(site / "out") as target:
+            for number in range(3):
+                write_story(site / "articles", "_news/one", title=f"Number {number}", body=LONG)
+                index(settings)
+                run.bring_up_to_date(target, make_export_plan(settings, Scope()))
+                opened.append(len(list(Path("/proc/self/fd").iterdir())))
+    finally:
+        gc.enable()
+
+    assert len(set(opened)) == 1
 
 
 # --- Who indexes ------------------------------------------------------------------------------------
 
 
 def test_it_follows_the_indexer_of_a_server_and_takes_over_when_that_ends(site: Path) -> None:
-    with serve(site) as server, watching(site) as watch:
-        watch.wait_for(shows(site, "First"))
+    with serve(site) as server, watching(site) as process:
+        process.wait_for(shows(site, "First"))
         write_story(site / "articles", "_news/new", title="New", topics=["Wasps"])
-        watch.wait_for(shows(site, "New", "topics/wasps.json"))
+        process.wait_for(shows(site, "New", "topics/wasps.json"))
         assert (site / "out/topics/wasps.json").read_bytes() == server.ask("/topics/wasps.json").body
-        assert "indexer:" not in watch.said()
+        assert "indexer:" not in process.said()
 
         server.stop()
         write_story(site / "articles", "_news/newer", title="Newer", topics=["Ants"])
-        watch.wait_for(shows(site, "Newer", "topics/ants.json"))
-        wait_until_equal(watch, site)
-        assert "indexer:" in watch.said()
+        process.wait_for(shows(site, "Newer", "topics/ants.json"))
+        wait_until_equal(process, site)
+        assert "indexer:" in process.said()
 
 
 def test_a_folder_under_watch_is_refused_to_others(site: Path) -> None:
-    with watching(site) as watch:
-        watch.wait_for(shows(site, "First"))
+    with watching(site) as process:
+        process.wait_for(shows(site, "First"))
         for options in ([], ["--watch"]):
             other = feedserver(site, "export", "out", *options)
             assert other.returncode == 1
@@ -183,7 +200,7 @@ def test_an_indexer_with_other_settings_is_named(site: Path) -> None:
 
 def many_topics(site: Path) -> None:
     """Articles whose export takes a while."""
-    for number in range(300):
+    for number in range(100):
         write_story(site / "articles", f"_news/{number}", topics=[f"Topic {number}"], body=LONG)
 
 
@@ -194,12 +211,12 @@ def is_under_way(site: Path) -> Callable[[], bool]:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_it_stops_when_told_to_and_leaves_nothing_to_repair(site: Path, number: signal.Signals) -> None:
-    with watching(site) as watch:
-        watch.wait_for(shows(site, "First"))
-        watch.wait_for(lambda: re.search(EXPORTED, watch.said()) is not None)
-        assert watch.stop(number, group=number == signal.SIGINT) == 0
-        assert watch.family() == set()
-    assert "Traceback" not in watch.said()
+    with watching(site) as process:
+        process.wait_for(shows(site, "First"))
+        process.wait_for(lambda: re.search(EXPORTED, process.said()) is not None)
+        assert process.stop(number, group=number == signal.SIGINT) == 0
+        assert process.family() == set()
+    assert "Traceback" not in process.said()
     assert list((site / "out" / OWN / "incoming").iterdir()) == []
     expected = files(site / "out")
     done = feedserver(site, "export", "out")
@@ -209,9 +226,9 @@ def test_it_stops_when_told_to_and_leaves_nothing_to_repair(site: Path, number: 
 
 def test_it_stops_in_the_middle_of_an_export_and_nothing_is_written_twice(site: Path) -> None:
     many_topics(site)
-    with watching(site) as watch:
-        watch.wait_for(is_under_way(site))
-        assert watch.stop() == 0
+    with watching(site) as process:
+        process.wait_for(is_under_way(site))
+        assert process.stop() == 0
     assert list((site / "out" / OWN / "incoming").iterdir()) == []
     written = {name: (site / "out" / name).stat().st_ino for name in files(site / "out")}
 
@@ -223,17 +240,18 @@ def test_it_stops_in_the_middle_of_an_export_and_nothing_is_written_twice(site: 
 
 def test_what_a_sudden_death_left_is_repaired_by_the_next_one(site: Path) -> None:
     many_topics(site)
-    with watching(site) as watch:
-        watch.wait_for(is_under_way(site))
-        watch.stop(signal.SIGKILL)
-    (site / "articles/_news/250.md").unlink()
-    with watching(site) as watch:
-        watch.wait_for(lambda: re.search(EXPORTED, watch.said()) is not None)
-        watch.wait_for(lambda: not shows(site, "Topic 250")())
-        wait_until_equal(watch, site)
+    with watching(site) as process:
+        process.wait_for(is_under_way(site))
+        process.stop(signal.SIGKILL)
+    # What it had begun to export may be gone by the time of the next one.
+    (site / "articles/_news/50.md").unlink()
+    assert feedserver(site, "index", "articles").returncode == 0
+    with watching(site) as process:
+        wait_until_equal(process, site)
+        assert not list((site / "out/topics").glob("topic-50/*.rss"))
         # An indexer that lost its parent ends, and the lock is free for the next one.
         write_story(site / "articles", "_news/new", title="New", topics=["Wasps"])
-        watch.wait_for(shows(site, "New", "topics/wasps.rss"))
+        process.wait_for(shows(site, "New", "topics/wasps.rss"))
 
 
 # --- What goes wrong --------------------------------------------------------------------------------
@@ -254,14 +272,14 @@ def test_what_cannot_be_made_is_said_once_and_costs_only_itself(site: Path) -> N
         r"feedserver: plain: /\S+ cannot be written: \w+: .* \(\d+ more like this\)\n", done.stderr
     )
     assert (site / "plain/topics/ai.rss").exists()
-    with watching(site) as watch:
-        watch.wait_for(shows(site, "First", "topics/ai.json"))
+    with watching(site) as process:
+        process.wait_for(shows(site, "First", "topics/ai.json"))
         assert not (site / "out/topics/bees.rss").exists()
         write_story(site / "articles", "_news/one", title="Changed", topics=["AI"], body=LONG)
-        watch.wait_for(shows(site, "Changed", "topics/ai.json"))
-        watch.wait_for(lambda: len(re.findall(EXPORTED, watch.said())) >= 3)
-        assert watch.said().count("/topics/bees cannot be written: ") == 1
-        assert "DecodeError" in watch.said()
+        process.wait_for(shows(site, "Changed", "topics/ai.json"))
+        process.wait_for(lambda: len(re.findall(EXPORTED, process.said())) >= 3)
+        assert process.said().count("/topics/bees cannot be written: ") == 1
+        assert "DecodeError" in process.said()
 
         write_story(
             site / "articles",
@@ -270,35 +288,62 @@ def test_what_cannot_be_made_is_said_once_and_costs_only_itself(site: Path) -> N
             topics=["Bees"],
             provider=("Herald", "herald.example"),
         )
-        watch.wait_for(shows(site, "Mended", "topics/bees.json"))
-        wait_until_equal(watch, site)
+        process.wait_for(shows(site, "Mended", "topics/bees.json"))
+        wait_until_equal(process, site)
+
+
+def test_what_nobody_expects_is_said_once_and_tried_again(
+    site: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    index(the_settings(site))
+    units, failures = ExportSite.units, [1, 2]
+
+    def failing(one: ExportSite) -> list[Unit]:
+        if failures:
+            failures.pop()
+            raise ValueError("a damaged row")
+        return units(one)
+
+    monkeypatch.setattr(ExportSite, "units", failing)
+    monkeypatch.setattr(watch, "FIRST_RETRY_SECONDS", 0.05)
+    deadline = time.monotonic() + 20
+    plan = make_export_plan(the_settings(site), Scope())
+
+    with ExportWatch(
+        plan, site / "out", lambda: shows(site, "First")() or time.monotonic() > deadline
+    ) as one:
+        one.run()
+
+    assert time.monotonic() < deadline
+    [said] = caplog.messages
+    assert said.startswith("ValueError: a damaged row\nTraceback")
 
 
 def test_a_file_that_is_in_the_way_is_named_and_written_when_it_is_gone(site: Path) -> None:
-    with watching(site) as watch:
-        watch.wait_for(shows(site, "First"))
+    with watching(site) as process:
+        process.wait_for(shows(site, "First"))
         obstacle = site / "out/topics/wasps.rss"
         obstacle.write_text("mine", encoding="utf-8")
         write_story(site / "articles", "_news/new", title="New", topics=["Wasps"])
-        watch.wait_for(lambda: "topics/wasps.rss: is in the way" in watch.said())
-        watch.wait_for(shows(site, "New"))
+        process.wait_for(lambda: "topics/wasps.rss: is in the way" in process.said())
+        process.wait_for(shows(site, "New"))
         assert obstacle.read_text(encoding="utf-8") == "mine"
 
         obstacle.unlink()
-        watch.wait_for(shows(site, "New", "topics/wasps.rss"))
-        wait_until_equal(watch, site)
-    assert watch.said().count("is in the way") == 1
+        process.wait_for(shows(site, "New", "topics/wasps.rss"))
+        wait_until_equal(process, site)
+    assert process.said().count("is in the way") == 1
 
 
 def test_a_folder_that_is_removed_is_written_again(site: Path) -> None:
-    with watching(site) as watch:
-        watch.wait_for(shows(site, "First"))
-        watch.wait_for(lambda: re.search(EXPORTED, watch.said()) is not None)
+    with watching(site) as process:
+        process.wait_for(shows(site, "First"))
+        process.wait_for(lambda: re.search(EXPORTED, process.said()) is not None)
         (site / "out").rename(site / "moved")
         write_story(site / "articles", "_news/new", title="New", topics=["Wasps"])
-        watch.wait_for(shows(site, "New", "topics/wasps.rss"))
-        wait_until_equal(watch, site)
-        assert "Traceback" not in watch.said()
+        process.wait_for(shows(site, "New", "topics/wasps.rss"))
+        wait_until_equal(process, site)
+        assert "Traceback" not in process.said()
 
 
 @pytest.mark.parametrize(

@@ -30,4 +30,4 @@ def indexed(settings: Settings) -> Iterator[Publisher]:
     try:
         yield publisher
     finally:
-        publisher.reader.close()
+        publisher.close()

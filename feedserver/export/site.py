@@ -130,7 +130,7 @@ class ExportSite:
         """Give the connections back."""
         self._memory.close()
         self._catalogue.close()
-        self._publisher.reader.close()
+        self._publisher.close()
 
     def revision(self) -> str:
         """Another one whenever the site may be. Raises IndexNotReadyError."""
@@ -142,14 +142,16 @@ class ExportSite:
         Raises:
             IndexNotReadyError: before the first index is complete.
         """
-        open_month, states = self._catalogue.open_month(), self._catalogue.states()
+        open_month, scope = self._catalogue.open_month(), self._plan.scope
+        # Pages list all listings, whichever are exported.
+        states = self._catalogue.states(tuple(Kind) if scope.pages else scope.kinds)
         shown = self._plan.limits.entries
         listings = [
             Unit(
                 name=state.key.address,
                 signature=self._signature(state, open_month),
                 key=state.key,
-                weight=state.count if self._plan.scope.archives else min(state.count, shown),
+                weight=state.count if scope.archives else min(state.count, shown),
             )
             for state in states
             if self._is_exported(state)
@@ -207,10 +209,7 @@ class ExportSite:
         if key.kind not in self._plan.scope.kinds or key.address in site.retired:
             return False
         is_moved = not state.count and key.address in self._plan.redirects
-        is_file = key.kind is Kind.DOMAIN and _is_name_of_file(key.slug)
-        target = parse(key.address)
-        is_served = target is not None and target.key == key and target.document is None
-        return is_served and not is_moved and not is_file
+        return _has_place(key) and not is_moved
 
     def _signature(self, state: FacetState, open_month: int) -> str:
         return _digest([self._base, _identity(state), open_month])
@@ -293,6 +292,13 @@ class ExportSite:
             yield _made(f"/static/{name}", "", (pages.STATIC_DIR / name).read_bytes())
         page = pages.error_page(self._chrome, 404, "Not found", _NOT_FOUND)
         yield _made("/404.html", "text/html", page.encode())
+
+
+def _has_place(key: ListingKey) -> bool:
+    """Whether the server answers with a listing at its address, and no file of another one is there."""
+    target = parse(key.address)
+    is_served = target is not None and target.key == key and target.document is None
+    return is_served and not (key.kind is Kind.DOMAIN and _is_name_of_file(key.slug))
 
 
 def _is_name_of_file(domain: str) -> bool:

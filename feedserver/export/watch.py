@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 import math
 import time
+import traceback
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from pathlib import Path
@@ -25,8 +26,8 @@ from feedserver.index.reader import IndexReader
 
 log = logging.getLogger(__name__)
 
-# How often the index is looked at: a comparison of 48 bytes (measured: half a percent of a core).
-LOOK_SECONDS = 0.02
+# How often the index is looked at: a comparison of 48 bytes (measured: less than a percent of a core).
+LOOK_SECONDS = 0.01
 
 # After what failed: a second, then each time twice as long.
 FIRST_RETRY_SECONDS = 1.0
@@ -83,8 +84,9 @@ class ExportWatch:
                 self._exported = revision
         except IndexNotReadyError:
             pass  # the first index is being built
-        except (FeedserverError, OSError, SQLAlchemyError) as error:
-            self._tell({self._sentence(error): ""})
+        # Exception: a damaged row raises what it likes. It is said and tried again, as anything that fails.
+        except Exception as error:
+            self._tell(dict([self._told_as(error)]))
             self._not_before = self._again_at
 
     def _export(self) -> None:
@@ -118,9 +120,12 @@ class ExportWatch:
         else:
             self._again_at, self._patience = math.inf, FIRST_RETRY_SECONDS
 
-    def _sentence(self, error: Exception) -> str:
+    def _told_as(self, error: Exception) -> tuple[str, str]:
+        """The sentence of an error; and where the program failed, if it is none that can be expected."""
         if isinstance(error, OSError):
-            return f"{error.filename2 or error.filename or self._path}: {error.strerror}"
+            return f"{error.filename2 or error.filename or self._path}: {error.strerror}", ""
         if isinstance(error, SQLAlchemyError):
-            return f"the index or the memory cannot be used: {error.__cause__ or error}"
-        return str(error)
+            return f"the index or the memory cannot be used: {error.__cause__ or error}", ""
+        if isinstance(error, FeedserverError):
+            return str(error), ""
+        return f"{type(error).__name__}: {error}", "".join(traceback.format_exception(error))

@@ -6,6 +6,7 @@ so no request may ask them. It writes nothing.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import NamedTuple
 
 from sqlalchemy import bindparam, select
@@ -13,6 +14,7 @@ from sqlalchemy import bindparam, select
 from feedserver.archives import Part
 from feedserver.index import schema
 from feedserver.index.reader import FacetState, IndexReader, SelectedEntry
+from feedserver.model import Kind
 
 _member, _entry = schema.membership, schema.entry
 
@@ -35,11 +37,11 @@ class Member(NamedTuple):
 class CatalogueReader(IndexReader):
     """Reads whichever build serves, as its base does. For one thread."""
 
-    def states(self) -> list[FacetState]:
-        """Every listing that ever existed, in one snapshot. Raises IndexNotReadyError."""
+    def states(self, kinds: Collection[Kind] = tuple(Kind)) -> list[FacetState]:
+        """Every listing of some kinds that ever existed, in one snapshot. Raises IndexNotReadyError."""
+        query = select(schema.facet).where(schema.facet.c.kind.in_([kind.value for kind in kinds]))
         with self._snapshot() as connection:
-            rows = connection.execute(select(schema.facet)).all()
-            return [self._state(row) for row in rows]
+            return [self._state(row) for row in connection.execute(query).all()]
 
     def members(self, state: FacetState) -> list[Member]:
         """All entries of a listing, in the order of archive documents: oldest first."""
