@@ -97,15 +97,18 @@ class Publisher:
         limits: how long feeds get.
         cache: for rendered bytes.
         clock: seconds since the epoch, for the Last-Modified of what was never seen before.
+        shelf: for what is kept ready; where that has no room, and there is no cache, what fails is raised.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  the parts and values that it is made of
         self,
         state_dir: Path,
         site: SiteFacts,
         limits: FeedLimits,
         cache: FeedCache,
         clock: Callable[[], float] = time.time,
+        *,
+        shelf: Shelf | None = None,
     ) -> None:
         self.site = site
         self.cache = cache
@@ -114,7 +117,7 @@ class Publisher:
         self._connections = _Connections(state_dir)
         self._dates = Dates(state_dir, clock)
         self.stale = StaleAnswers()
-        self.shelf = Shelf(READY_BYTES, PACKED_BYTES)
+        self.shelf = Shelf(READY_BYTES, PACKED_BYTES) if shelf is None else shelf
         self._documents = ReadyDocuments(self.shelf, self.stale, self._mark, self._make, self._last_good)
         self._swept = clock()
         # All that goes into the bytes beside the listing. The package's own version is written in them.

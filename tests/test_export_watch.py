@@ -19,7 +19,7 @@ from servers import BASE_URL, Server, feedserver, index, serve, settings_of, sta
 from test_export import LONG, files
 
 from feedserver.export import run, watch
-from feedserver.export.folder import OWN, Folder
+from feedserver.export.folder import OWN
 from feedserver.export.site import ExportSite, Scope, Unit
 from feedserver.export.watch import ExportWatch
 from feedserver.index import builds
@@ -144,12 +144,11 @@ def test_each_export_gives_its_connections_back(site: Path) -> None:
     settings, opened = the_settings(site), []
     gc.disable()  # which would hide what is forgotten
     try:
-        with Folder(site / "out") as target:
-            for number in range(3):
-                write_story(site / "articles", "_news/one", title=f"Number {number}", body=LONG)
-                index(settings)
-                run.bring_up_to_date(target, make_export_plan(settings, Scope()))
-                opened.append(len(list(Path("/proc/self/fd").iterdir())))
+        for number in range(3):
+            write_story(site / "articles", "_news/one", title=f"Number {number}", body=LONG)
+            index(settings)
+            run.export(make_export_plan(settings, Scope()), site / "out")
+            opened.append(len(list(Path("/proc/self/fd").iterdir())))
     finally:
         gc.enable()
 

@@ -113,8 +113,8 @@ def export(plan: ExportPlan, folder: Path, progress: Callable[[Progress], None] 
             something in it is in the way, or something cannot be made.
         IndexNotReadyError: before the first index is complete.
     """
-    with Folder(folder) as target:
-        summary = bring_up_to_date(target, plan, progress)
+    with closing(ExportSite(plan)) as site, Folder(folder) as target:
+        summary = bring_up_to_date(target, site, progress)
     if summary.failures:
         others = f" ({len(summary.failures) - 1} more like this)" if len(summary.failures) > 1 else ""
         raise ExportError(folder, f"{summary.failures[0]}{others}")
@@ -123,7 +123,7 @@ def export(plan: ExportPlan, folder: Path, progress: Callable[[Progress], None] 
 
 def bring_up_to_date(
     target: Folder,
-    plan: ExportPlan,
+    site: ExportSite,
     progress: Callable[[Progress], None] | None = None,
     is_stopped: Callable[[], bool] = lambda: False,
 ) -> Summary:
@@ -131,7 +131,7 @@ def bring_up_to_date(
 
     Args:
         target: it. After an error it has to be opened anew, which finds out what it holds.
-        plan: as for `export`.
+        site: what is to be in it.
         progress: as for `export`.
         is_stopped: asked now and then; what is not begun by then is left to the next export.
 
@@ -140,35 +140,27 @@ def bring_up_to_date(
         OSError: if the folder cannot be written.
         IndexNotReadyError: before the first index is complete.
     """
-    # A new site each time: one that was used has documents ready, and gives those where it cannot make any.
-    with closing(ExportSite(plan)) as site, named_errors(target.path):
-        start = Start(plan, str(target.path), target.strays, site.revision())
-        return _bring_up_to_date(target, site, start, progress or (lambda _: None), is_stopped)
-
-
-def _bring_up_to_date(
-    target: Folder,
-    site: ExportSite,
-    start: Start,
-    progress: Callable[[Progress], None],
-    is_stopped: Callable[[], bool],
-) -> Summary:
-    units, known = site.units(), target.signatures()
-    removed = sum(target.forget(name) for name in known.keys() - {unit.name for unit in units})
-    due = [unit for unit in units if known.get(unit.name) != unit.signature]
-    pieces = takewhile(lambda _: not is_stopped(), _pieces(due))
-    jobs = ([Job(unit, target.written(unit.name)) for unit in piece] for piece in pieces)
-    written = done = 0
-    failures: list[Failure] = []
-    for piece in _made(jobs, site, start, _pool_size(due, known)):
-        target.record([one.record for one in piece])
-        written += sum(one.written for one in piece)
-        removed += sum(one.removed for one in piece)
-        failures += [one.failure for one in piece if one.failure is not None]
-        done += len(piece)
-        progress(Progress(done=done, total=len(due)))
-    target.finish(is_complete=done == len(due))
-    return Summary(documents=target.documents(), written=written, removed=removed, failures=tuple(failures))
+    with named_errors(target.path):
+        start = Start(site.plan, str(target.path), target.strays, site.revision())
+        units, known = site.units(), target.signatures()
+        removed = sum(target.forget(name) for name in known.keys() - {unit.name for unit in units})
+        due = [unit for unit in units if known.get(unit.name) != unit.signature]
+        pieces = takewhile(lambda _: not is_stopped(), _pieces(due))
+        jobs = ([Job(unit, target.written(unit.name)) for unit in piece] for piece in pieces)
+        written = done = 0
+        failures: list[Failure] = []
+        for piece in _made(jobs, site, start, _pool_size(due, known)):
+            target.record([one.record for one in piece])
+            written += sum(one.written for one in piece)
+            removed += sum(one.removed for one in piece)
+            failures += [one.failure for one in piece if one.failure is not None]
+            done += len(piece)
+            if progress is not None:
+                progress(Progress(done=done, total=len(due)))
+        target.finish(is_complete=done == len(due))
+        return Summary(
+            documents=target.documents(), written=written, removed=removed, failures=tuple(failures)
+        )
 
 
 def _pool_size(due: Sequence[Unit], known: Collection[str]) -> int:

@@ -31,9 +31,10 @@ from feedserver.export.folder import OWN
 from feedserver.export.moved import nginx_lines
 from feedserver.index.catalogue import CatalogueReader
 from feedserver.index.memory import Memory
-from feedserver.index.reader import FacetState, IndexReader, Selected
+from feedserver.index.reader import FacetState, Selected
 from feedserver.model import Format, Kind, ListingKey, Value
 from feedserver.publisher import Document, FeedLimits, Publisher
+from feedserver.ready import Shelf
 from feedserver.render import MEDIA_TYPES, render
 from feedserver.representation import CODINGS, Representation, digest
 from feedserver.web import directory, pages, status
@@ -85,15 +86,6 @@ class Unit(Value, frozen=True):
     weight: int = 1
 
 
-def revision_of(index: IndexReader) -> str:
-    """Another one whenever something that is exported may have changed; told at once while it has not.
-
-    Raises:
-        IndexNotReadyError: before the first index is complete.
-    """
-    return f"{index.revision()} {index.open_month()}"
-
-
 class Made(NamedTuple):
     """A document and its path in the folder. `source` is empty, or stands for all that is in its bytes."""
 
@@ -103,17 +95,20 @@ class Made(NamedTuple):
 
 
 class ExportSite:
-    """Makes the documents of one site. For one thread; open it after a fork, never before."""
+    """Makes the documents of one site. For one thread; open it after a fork, never before.
+
+    Attributes:
+        plan: which site, and what of it.
+    """
 
     def __init__(self, plan: ExportPlan) -> None:
-        self._plan = plan
-        site = plan.site
-        # Without a cache: each document is made once, and not to be asked for again.
-        self._publisher = Publisher(
-            Path(plan.state_dir), site, plan.limits, open_cache("null://", Path(plan.state_dir), 1)
-        )
-        self._catalogue = CatalogueReader(Path(plan.state_dir))
-        self._memory = Memory(Path(plan.state_dir))
+        self.plan = plan
+        site, state_dir = plan.site, Path(plan.state_dir)
+        # Keeps nothing: each document is made once. What cannot be made shall not be what it was before.
+        cache = open_cache("null://", state_dir, 1)
+        self._publisher = Publisher(state_dir, site, plan.limits, cache, shelf=Shelf(0, 0))
+        self._catalogue = CatalogueReader(state_dir)
+        self._memory = Memory(state_dir)
         self._chrome = SiteChrome(
             title=site.title, description=site.description, language=site.language, base_url=site.base_url
         )
@@ -133,8 +128,12 @@ class ExportSite:
         self._publisher.close()
 
     def revision(self) -> str:
-        """Another one whenever the site may be. Raises IndexNotReadyError."""
-        return revision_of(self._catalogue)
+        """Another one whenever the site may be; told at once while nothing was committed.
+
+        Raises:
+            IndexNotReadyError: before the first index is complete.
+        """
+        return f"{self._catalogue.revision()} {self._catalogue.open_month()}"
 
     def units(self) -> list[Unit]:
         """What the site consists of now, the largest first.
@@ -142,10 +141,10 @@ class ExportSite:
         Raises:
             IndexNotReadyError: before the first index is complete.
         """
-        open_month, scope = self._catalogue.open_month(), self._plan.scope
+        open_month, scope = self._catalogue.open_month(), self.plan.scope
         # Pages list all listings, whichever are exported.
         states = self._catalogue.states(tuple(Kind) if scope.pages else scope.kinds)
-        shown = self._plan.limits.entries
+        shown = self.plan.limits.entries
         listings = [
             Unit(
                 name=state.key.address,
@@ -184,7 +183,7 @@ class ExportSite:
     # --- units ----------------------------------------------------------------------------------
 
     def _shared_units(self, states: list[FacetState]) -> list[Unit]:
-        if not self._plan.scope.pages:
+        if not self.plan.scope.pages:
             return []
         everything = _digest([self._base, sorted(_identity(state) for state in states)])
         # A line in a list is half the work of an entry (measured). The directory has all of them.
@@ -198,17 +197,17 @@ class ExportSite:
         return [*changing, Unit(name="/static", signature=self._base)]
 
     def _moved_unit(self) -> list[Unit]:
-        redirects, retired = self._plan.redirects, self._plan.site.retired
+        redirects, retired = self.plan.redirects, self.plan.site.retired
         if not redirects and not retired:
             return []
         return [Unit(name=MOVED, signature=_digest([self._base, sorted(redirects.items())]))]
 
     def _is_exported(self, state: FacetState) -> bool:
         """Whether a listing has files: not where the server answers something else at its address."""
-        key, site = state.key, self._plan.site
-        if key.kind not in self._plan.scope.kinds or key.address in site.retired:
+        key, site = state.key, self.plan.site
+        if key.kind not in self.plan.scope.kinds or key.address in site.retired:
             return False
-        is_moved = not state.count and key.address in self._plan.redirects
+        is_moved = not state.count and key.address in self.plan.redirects
         return _has_place(key) and not is_moved
 
     def _signature(self, state: FacetState, open_month: int) -> str:
@@ -217,7 +216,7 @@ class ExportSite:
     # --- documents ------------------------------------------------------------------------------
 
     def _listing(self, key: ListingKey, sources: Collection[str]) -> Iterator[Made | str]:
-        scope, publisher = self._plan.scope, self._publisher
+        scope, publisher = self.plan.scope, self._publisher
         for fmt in scope.formats:
             document = Document(key, fmt)
             yield Made(_file(document.address), publisher.feed_document(document))
@@ -245,7 +244,7 @@ class ExportSite:
                 digests = [member.digest for member in members[begin + part.offset : end]]
                 neighbours = [previous_part(part, months, open_month), next_part(part, months, open_month)]
                 source = _digest([state.key.address, *about, part, neighbours, digests])
-                needed = {fmt: f"{source}.{fmt.value}" for fmt in self._plan.scope.formats}
+                needed = {fmt: f"{source}.{fmt.value}" for fmt in self.plan.scope.formats}
                 yield from (one for one in needed.values() if one in sources)
                 missing = {fmt: one for fmt, one in needed.items() if one not in sources}
                 if missing:
@@ -259,7 +258,7 @@ class ExportSite:
         entries = self._catalogue.part(history.state, part)
         if [one.digest for one in entries] != [one.hex() for one in digests]:
             raise IndexMovedError(f"{history.state.key.address} changed while it was read")
-        feed = make_feed(msgspec.structs.replace(history, entries=entries), self._plan.site, part)
+        feed = make_feed(msgspec.structs.replace(history, entries=entries), self.plan.site, part)
         for fmt, source in missing.items():
             document = Document(history.state.key, fmt, part)
             body = render(feed, fmt)
@@ -284,7 +283,7 @@ class ExportSite:
         yield _made(f"{address}.json", "application/json", directory.as_json(publisher, kind))
 
     def _moved(self) -> Iterator[Made]:
-        lines = nginx_lines(self._plan.redirects, self._plan.site.retired)
+        lines = nginx_lines(self.plan.redirects, self.plan.site.retired)
         yield _made(MOVED, "text/plain", lines.encode())
 
     def _static(self) -> Iterator[Made]:

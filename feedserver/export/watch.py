@@ -13,7 +13,6 @@ import math
 import time
 import traceback
 from collections.abc import Callable, Mapping
-from contextlib import closing
 from pathlib import Path
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -21,8 +20,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from feedserver.errors import FeedserverError, IndexNotReadyError
 from feedserver.export.folder import Folder
 from feedserver.export.run import bring_up_to_date
-from feedserver.export.site import ExportPlan, revision_of
-from feedserver.index.reader import IndexReader
+from feedserver.export.site import ExportPlan, ExportSite
 
 log = logging.getLogger(__name__)
 
@@ -52,6 +50,7 @@ class ExportWatch:
         self._path = folder
         self._is_stopped = is_stopped
         self._folder: Folder | None = Folder(folder)
+        self._site: ExportSite | None = None
         self._exported = ""  # the revision that the folder is of
         self._told: frozenset[str] = frozenset()
         self._patience = FIRST_RETRY_SECONDS
@@ -65,40 +64,43 @@ class ExportWatch:
         folder, self._folder = self._folder, None
         if folder is not None:
             folder.close()
+        site, self._site = self._site, None
+        if site is not None:
+            site.close()
 
     def run(self) -> None:
         """Export whenever something changed, until stopped."""
-        with closing(IndexReader(Path(self._plan.state_dir))) as index:
-            while not self._is_stopped():
-                if time.monotonic() >= self._not_before:
-                    self._look(index)
-                # Not by waiting for an event: a signal that sets it in that moment would wait for ever.
-                time.sleep(LOOK_SECONDS)
+        while not self._is_stopped():
+            if time.monotonic() >= self._not_before:
+                self._look()
+            # Not by waiting for an event: a signal that sets it in that moment would wait for ever.
+            time.sleep(LOOK_SECONDS)
 
-    def _look(self, index: IndexReader) -> None:
+    def _look(self) -> None:
         """Export if something changed, or if it is time to try again."""
         try:
-            revision = revision_of(index)
+            if self._site is None:
+                self._site = ExportSite(self._plan)
+            revision = self._site.revision()
             if revision != self._exported or time.monotonic() >= self._again_at:
-                self._export()
+                self._export(self._site)
                 self._exported = revision
         except IndexNotReadyError:
             pass  # the first index is being built
         # Exception: a damaged row raises what it likes. It is said and tried again, as anything that fails.
         except Exception as error:
+            self._start_over()
             self._tell(dict([self._told_as(error)]))
             self._not_before = self._again_at
 
-    def _export(self) -> None:
-        """Export; after an error the folder is opened anew, which finds out what it holds."""
+    def _export(self, site: ExportSite) -> None:
         begun = time.perf_counter()
         if self._folder is None:
             self._folder = Folder(self._path)
         try:
-            summary = bring_up_to_date(self._folder, self._plan, is_stopped=self._is_stopped)
-        except BaseException:
-            self._exported = ""
-            self.__exit__()
+            summary = bring_up_to_date(self._folder, site, is_stopped=self._is_stopped)
+        except IndexNotReadyError:
+            self._start_over()
             raise
         log.info(
             "%d documents in %.2f s: %d written, %d removed",
@@ -108,6 +110,11 @@ class ExportWatch:
             summary.removed,
         )
         self._tell({str(failure): failure.trace for failure in summary.failures})
+
+    def _start_over(self) -> None:
+        """Open everything anew with the next look, which finds out what the folder holds."""
+        self._exported = ""
+        self.__exit__()
 
     def _tell(self, problems: Mapping[str, str]) -> None:
         """Log the problems that the export before this did not have, and note when to try again."""
