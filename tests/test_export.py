@@ -28,6 +28,7 @@ from feedserver.errors import ExportError, StateError, UnknownAddressError
 from feedserver.export import run
 from feedserver.export.folder import OWN, Folder, UnitRecord, Writer, Written
 from feedserver.export.site import SUFFIXES, ExportSite, Scope, Unit
+from feedserver.index import builds
 from feedserver.index.catalogue import CatalogueReader
 from feedserver.index.reader import FacetState
 from feedserver.model import Format, Kind
@@ -79,6 +80,18 @@ def stamps(folder: Path) -> dict[str, tuple[int, int]]:
         for name in files(folder)
         for status in [(folder / name).stat()]
     }
+
+
+def damage(state_dir: Path, title: str) -> None:
+    """Spoil the row of the article of a title, in the serving index."""
+    build = builds.serving_build(state_dir)
+    assert build is not None
+    with contextlib.closing(sqlite3.connect(build)) as database:
+        done = database.execute(
+            "UPDATE candidate SET payload = '{' WHERE instr(CAST(payload AS TEXT), ?)", (title,)
+        )
+        assert done.rowcount == 1
+        database.commit()
 
 
 def address_of(name: str) -> str:
@@ -631,6 +644,18 @@ def test_an_error_that_cannot_be_handed_on_is_named_all_the_same(
 
     with pytest.raises(ExportError, match=r"died \(TypeError: UnreadableError.*\); export again$"):
         export(settings, tmp_path / "out")
+
+
+@pytest.mark.usefixtures("pool")
+def test_a_damaged_row_costs_only_the_listings_that_show_it(settings: Settings, tmp_path: Path) -> None:
+    damage(settings.state.dir, "Third")
+
+    with pytest.raises(ExportError, match=r"out: /\S+ cannot be written: DecodeError: .* \(\d+ more like"):
+        export(settings, tmp_path / "out")
+
+    names = files(tmp_path / "out").keys()
+    assert {"topics/ai.rss", "topics/ai/2024-05.1.rss", "index.html", "all.opml"} <= names
+    assert not any("bees" in name for name in names)
 
 
 # --- Whose files ----------------------------------------------------------------------------------

@@ -6,7 +6,6 @@ import contextlib
 import gc
 import re
 import signal
-import sqlite3
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -16,7 +15,7 @@ from typing import Any
 
 import pytest
 from servers import BASE_URL, Server, feedserver, index, serve, settings_of, started, write_story
-from test_export import LONG, files
+from test_export import LONG, damage, files
 
 from feedserver.export import run, watch
 from feedserver.export.folder import OWN
@@ -259,11 +258,7 @@ def test_what_a_sudden_death_left_is_repaired_by_the_next_one(site: Path) -> Non
 def test_what_cannot_be_made_is_said_once_and_costs_only_itself(site: Path) -> None:
     # Late enough for no file to be so young that the next scan reads it once more.
     index(the_settings(site), lambda: time.time() + 10)
-    build = builds.serving_build(site / ".feedserver")
-    assert build is not None
-    with contextlib.closing(sqlite3.connect(build)) as database:
-        database.execute("UPDATE candidate SET payload = '{' WHERE CAST(payload AS TEXT) LIKE '%Third%'")
-        database.commit()
+    damage(site / ".feedserver", "Third")
 
     done = feedserver(site, "export", "plain")
     assert done.returncode == 1
