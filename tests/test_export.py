@@ -273,6 +273,21 @@ def test_a_domain_whose_name_is_that_of_another_file_is_left_out(tmp_path: Path)
     assert not any(name.startswith(tuple(f"providers/{domain}/" for domain in clashing)) for name in names)
 
 
+def test_a_domain_that_is_too_long_for_the_name_of_a_file_is_left_out(tmp_path: Path) -> None:
+    articles = tmp_path / "articles"
+    domains = [f"{'.'.join('a' * length for length in (60, 60, 60, last))}.example" for last in (56, 57, 62)]
+    for number, domain in enumerate(domains):
+        write_story(articles, f"_news/{number}", provider=("Gazette", domain), body=LONG)
+    settings = settings_of(tmp_path / "state", articles)
+    index(settings)
+
+    export(settings, tmp_path / "out")
+
+    pages = {name for name in files(tmp_path / "out") if name.endswith(".example/index.html")}
+    assert pages == {f"providers/{domains[0]}/index.html"}
+    assert f"providers/{domains[0]}.atom.gz" in files(tmp_path / "out")
+
+
 def test_a_domain_that_ends_like_a_coding_is_exported(tmp_path: Path) -> None:
     articles = tmp_path / "articles"
     domains = ["globo.com", "globo.com.br", "notes.gz", "rss.br", "page.html"]

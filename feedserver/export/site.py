@@ -43,6 +43,10 @@ from feedserver.web.pages import SiteChrome
 
 SUFFIXES: Mapping[str, str] = {"br": ".br", "gzip": ".gz"}
 
+# How long file systems let the name of a file be, in bytes (addresses are ASCII); and the ends of ours.
+_LONGEST_NAME = 255
+_LONGEST_END = max(len(f".{fmt.value}{suffix}") for fmt in Format for suffix in SUFFIXES.values())
+
 # Units that the server answers from before it looks what was retired.
 _NEVER_RETIRED = ("/", "/static")
 
@@ -294,10 +298,14 @@ class ExportSite:
 
 
 def _has_place(key: ListingKey) -> bool:
-    """Whether the server answers with a listing at its address, and no file of another one is there."""
+    """Whether the server answers with a listing at its address, and its files can have their names.
+
+    A domain has up to 253 letters, and may be the name of a file that is another one's.
+    """
     target = parse(key.address)
     is_served = target is not None and target.key == key and target.document is None
-    return is_served and not (key.kind is Kind.DOMAIN and _is_name_of_file(key.slug))
+    is_too_long = len(key.slug) + _LONGEST_END > _LONGEST_NAME
+    return is_served and not is_too_long and not (key.kind is Kind.DOMAIN and _is_name_of_file(key.slug))
 
 
 def _is_name_of_file(domain: str) -> bool:
