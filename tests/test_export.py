@@ -596,6 +596,21 @@ def test_a_folder_that_another_process_finds_empty_is_made_again(
     assert (files(tmp_path / "out") == {}) == (removals > 2)
 
 
+def test_what_was_made_before_is_not_given_for_what_cannot_be_made(
+    settings: Settings, articles: Path, tmp_path: Path
+) -> None:
+    plan = make_export_plan(settings, Scope(formats=(Format.RSS,), archives=False, pages=False))
+    with contextlib.closing(ExportSite(plan)) as site, Folder(tmp_path / "out") as target:
+        assert run.bring_up_to_date(target, site).failures == ()
+        write_story(articles, "_news/one", title="Changed", topics=["AI"], body=LONG)
+        index(settings)
+        damage(settings.state.dir, "Third")
+        failed = {failure.unit for failure in run.bring_up_to_date(target, site).failures}
+
+    assert "/articles" in failed  # which shows both
+    assert "/topics/ai" not in failed
+
+
 # --- A process of the pool that fails ---------------------------------------------------------------
 
 
