@@ -16,10 +16,10 @@ bind = "127.0.0.1:8000"
 workers = 2
 
 # Threads, because a slow client would hold a whole synchronous worker, and so would an idle connection of
-# a proxy. A feed that is ready costs the same CPU with 1, 2, 4 or 8 threads; with 4, one request in a
-# hundred waited least (docs/measurements.md). A synchronous worker is a fifth cheaper where every
-# request opens a connection of its own, and closes each.
-worker_class = "gthread"
+# a proxy. Of these threads one answers while it keeps up, and another takes over when it is held up; with
+# gunicorn's own class "gthread", on which this one is built, they get into each other's way where a core is
+# free, and a feed that is ready costs nearly twice the CPU (docs/measurements.md).
+worker_class = "feedserver.worker.Worker"
 threads = 4
 
 # Seconds that an idle connection stays open, so that the proxy, or a browser that fetches a page and

@@ -30,7 +30,7 @@ def gunicorn_options(settings: Settings) -> dict[str, object]:
     return {
         "bind": f"{host}:{server.port}",
         "workers": server.workers,
-        "worker_class": "gthread",
+        "worker_class": "feedserver.worker.Worker",
         "threads": server.threads,
         "keepalive": 5,
         "timeout": 30,

@@ -9,6 +9,7 @@ from gunicorn.config import Config
 
 from feedserver import serving
 from feedserver.settings import Settings
+from feedserver.worker import Worker
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 CONFIG = REPOSITORY / "config" / "gunicorn.conf.py"
@@ -36,4 +37,4 @@ def test_gunicorn_accepts_every_value_in_the_file() -> None:
         config.set(name, value)
 
     assert config.address == [("127.0.0.1", 8000)]
-    assert config.worker_class_str == "gthread"
+    assert config.worker_class is Worker
