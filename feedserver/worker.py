@@ -56,6 +56,8 @@ class Relay(Executor):
     def submit(self, call: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         """Have something called by whoever runs."""
         future: Future[Any] = Future()
+        if self._is_done.is_set():
+            self._begun = time.monotonic()  # so that a runner who had nothing to do is not late
         self._is_done.clear()
         self._tasks.put((future, partial(call, *args, **kwargs)))
         if self._runner is None:
