@@ -76,16 +76,12 @@ class StaleAnswers:
 _Kept = tuple[Mark, Representation]
 
 
-def _size(kept: _Kept) -> int:
-    """What is held, and a quarter more for codings that may yet be asked for."""
-    return kept[1].held_bytes * 5 // 4
-
-
 class _Whole(LRUCache[Hashable, _Kept]):
     """Documents with their bodies; what goes is handed on, packed, if clients asked for it in a coding."""
 
     def __init__(self, most_bytes: int, hand_on: Callable[[Hashable, _Kept], None]) -> None:
-        super().__init__(most_bytes, getsizeof=_size)
+        # A quarter more than the body, for the codings that are kept with it.
+        super().__init__(most_bytes, getsizeof=lambda kept: kept[1].size * 5 // 4)
         self._hand_on = hand_on
 
     def popitem(self) -> tuple[Hashable, _Kept]:
@@ -110,7 +106,7 @@ class Shelf:
 
     def __init__(self, most_bytes: int, most_packed: int) -> None:
         self.making = threading.Lock()
-        self._packed: LRUCache[Hashable, _Kept] = LRUCache(most_packed, getsizeof=_size)
+        self._packed: LRUCache[Hashable, _Kept] = LRUCache(most_packed, lambda kept: kept[1].held_bytes)
         self._whole = _Whole(most_bytes, partial(_put, self._packed))
         self._lock = threading.Lock()  # an LRU cache is changed by looking into it
 
@@ -125,8 +121,9 @@ class Shelf:
         return None if kept is None else kept[1]
 
     def keep(self, name: Hashable, mark: Mark, representation: Representation) -> None:
-        """Keep a representation in place of the one before."""
+        """Keep a representation in place of the one before, which goes even if the new one finds no room."""
         with self._lock:
+            self._whole.pop(name, None)
             self._packed.pop(name, None)
             _put(self._whole, name, (mark, representation))
 
@@ -135,7 +132,10 @@ class Shelf:
             try:
                 return self._whole[name]
             except KeyError:
-                return self._packed.get(name)
+                kept = self._packed.pop(name, None)
+            if kept is not None:  # in demand again, so that its body may be held once more
+                _put(self._whole, name, kept)
+            return kept
 
 
 def _put(cache: LRUCache[Hashable, _Kept], name: Hashable, kept: _Kept) -> None:

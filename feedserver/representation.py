@@ -50,7 +50,8 @@ _WEIGHT = re.compile(r"(?:0(?:\.[0-9]*)?|1(?:\.0*)?)")  # RFC 9110 section 12.4.
 class Representation:
     """One document as it is served: everything that a 200 or 304 needs.
 
-    `etag` is the bare digest of `body`, without quotes and without a suffix for the coding.
+    `etag` is the bare digest of `body`, without quotes and without a suffix for the coding; `size` counts its
+    bytes.
     `last_modified` is a whole second in UTC, or None for documents that have no such memory.
     """
 
@@ -59,16 +60,21 @@ class Representation:
     etag: str
     last_modified: datetime | None = None
 
+    size: int = field(init=False, compare=False)
     # By coding; None of one that does not pay. The body is one of them, until `pack` lets go of it.
     _forms: dict[str, bytes | None] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self, plain: bytes) -> None:
+        object.__setattr__(self, "size", len(plain))
         self._forms[IDENTITY] = plain
 
     @property
     def body(self) -> bytes:
-        """The document itself; unpacked at each call, if it is packed."""
-        return self._forms.get(IDENTITY) or self._unpacked()
+        """The document itself; unpacked, and held again, if it was packed."""
+        body = self._forms.get(IDENTITY)
+        if body is None:
+            body = self._forms[IDENTITY] = self._unpacked()
+        return body
 
     def coded(self, coding: str) -> bytes | None:
         """The body in one of `CODINGS`, made on first demand and kept; None when that would not pay.

@@ -85,6 +85,8 @@ def test_a_packed_representation_is_the_same_document_in_fewer_bytes(coding: str
     assert document == represent(TEXT)
     assert document.body == TEXT
     assert [document.coded(one) for one in CODINGS] == [represent(TEXT).coded(one) for one in CODINGS]
+    assert document.held_bytes > before  # the body again, and both codings
+    assert document.pack()
     assert not document.pack()  # there is nothing left to let go
 
 
