@@ -10,6 +10,7 @@ to be made, costs those behind it a millisecond; then another thread goes on. Kn
 
 from __future__ import annotations
 
+import logging
 import queue
 import sys
 import threading
@@ -22,6 +23,8 @@ from typing import Any
 
 from gunicorn.workers.gthread import ThreadWorker
 
+log = logging.getLogger(__name__)
+
 # Seconds. An answer that is ready takes 0.2 ms; who is not done by then works, or waits for a client.
 LATE = 0.001
 
@@ -29,6 +32,9 @@ LATE = 0.001
 # ready waits for that at each call of the system while documents are made: half of these answers took 5.6 ms,
 # and take 0.9, for 2 to 4 % more time of the documents (docs/measurements.md).
 SWITCH = 0.0002
+
+# Seconds until another thread is tried for where the system has none to give.
+PAUSE = 1.0
 
 _Task = tuple[Future[Any], Callable[[], Any]]
 
@@ -55,6 +61,8 @@ class Relay(Executor):
 
     def submit(self, call: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         """Have something called by whoever runs."""
+        if self._is_shut:
+            raise RuntimeError("cannot schedule new futures after shutdown")  # as any executor
         future: Future[Any] = Future()
         if self._is_done.is_set():
             self._begun = time.monotonic()  # so that a runner who had nothing to do is not late
@@ -68,16 +76,22 @@ class Relay(Executor):
         """Whether something waits that a thread without work could do."""
         return not self._tasks.empty() and (bool(self._spare) or len(self._threads) < self._most)
 
-    def attend(self) -> None:
-        """Wait for what was submitted, but not for long, and relieve a runner who is late."""
+    def wait(self) -> None:
+        """Wait for what was submitted, but not for long."""
         left = self._begun + LATE - time.monotonic()
         if left > 0:
-            self._is_done.wait(left)
+            self._is_done.wait(min(left, LATE))
+
+    def attend(self) -> None:
+        """Relieve a runner who is late."""
         if self.is_behind() and time.monotonic() - self._begun >= LATE:
             self._relieve()
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """Let the threads end when nothing waits any more. A handler of signals may call this."""
+        """Let the threads end when nothing waits any more. A handler of signals may call this.
+
+        Nothing is cancelled, whatever is asked: who sent a request before the stop is answered.
+        """
         self._is_shut = True
         self._tasks.put(None)
         while self._spare:
@@ -93,9 +107,14 @@ class Relay(Executor):
             baton = threading.Lock()
             baton.acquire()
             # A daemon: a worker that ends, for whatever reason, waits for no client that does not read.
-            thread = threading.Thread(target=self._work, args=(baton,), daemon=True)
+            thread = threading.Thread(target=self._work, args=(baton,), name="relay", daemon=True)
+            try:
+                thread.start()
+            except RuntimeError as error:  # the system has none to give: who runs goes on
+                log.warning("a worker cannot start another thread: %s", error)
+                self._begun = time.monotonic() + PAUSE
+                return
             self._threads.append(thread)
-            thread.start()
         self._begun = time.monotonic()
         self._runner = baton
         baton.release()
@@ -152,4 +171,5 @@ class Worker(ThreadWorker):
         super().wait_for_and_dispatch_events(LATE if self.tpool.is_behind() else timeout)
         # One connection is accepted at a time; the next of many shall not wait for the first one's answer.
         if self.nr_conns <= connections:
-            self.tpool.attend()
+            self.tpool.wait()
+        self.tpool.attend()

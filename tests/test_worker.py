@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from servers import PATIENCE, Server, at_once, free_port, started
 
-from feedserver.worker import Relay
+from feedserver.worker import LATE, Relay
 
 THREADS = 3
 
@@ -44,6 +44,8 @@ def application(environ, start_response):
     if path == "/enough":
         enough.set()
     body = MUCH if path == "/much" else str(threading.get_ident()).encode()
+    if path == "/thread":
+        body = threading.current_thread().name.encode()
     if path == "/switch-interval":
         body = str(sys.getswitchinterval()).encode()
     start_response("200 OK", [("Content-Length", str(len(body)))])
@@ -156,6 +158,33 @@ def test_a_pool_that_is_shut_does_what_waits_and_its_threads_end() -> None:
     assert threading.active_count() - before <= 1  # the timer
 
 
+def test_a_pool_that_gets_no_other_thread_goes_on_with_those_it_has(
+    relay: Relay, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    until = threading.Event()
+    held = hold(relay, until)
+
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    waiting = relay.submit(threading.get_ident)
+    for _ in range(20):
+        relay.attend()
+        time.sleep(LATE)
+    until.set()
+    attend(relay, waiting.done)
+    assert waiting.result() == held.result()
+    assert caplog.text.count("cannot start another thread") == 1
+
+
+def test_a_pool_that_is_shut_takes_no_more() -> None:
+    relay = Relay(THREADS)
+    relay.shutdown()
+    with pytest.raises(RuntimeError):
+        relay.submit(threading.get_ident)
+
+
 # --- The worker
 
 
@@ -227,21 +256,14 @@ def test_when_all_threads_are_held_up_others_are_answered_as_soon_as_one_client_
         waiting.sendall(b"GET / HTTP/1.1\r\nHost: example.org\r\n\r\n")
         taken = 0
         while taken < 30_000_000:
-            taken += len(clients[0].recv(1_000_000))
+            piece = clients[0].recv(1_000_000)
+            assert piece
+            taken += len(piece)
         assert waiting.recv(1000).startswith(b"HTTP/1.1 200 OK")
 
 
-def test_connections_that_stay_open_are_served_in_turn_by_one_thread(server: Server) -> None:
-    threads = []
-    with contextlib.ExitStack() as stack:
-        connections = [stack.enter_context(kept_open(server)) for _ in range(8)]
-        for _ in range(5):
-            for connection in connections:
-                connection.request("GET", "/")
-            threads += [connection.getresponse().read() for connection in connections]
-
-    assert len(threads) == 40
-    assert len(set(threads)) <= THREADS
+def test_requests_are_answered_by_the_threads_of_the_pool(server: Server) -> None:
+    assert server.ask("/thread").body == b"relay"
 
 
 def test_an_application_that_fails_costs_one_answer(server: Server) -> None:
