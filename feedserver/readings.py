@@ -31,9 +31,10 @@ log = logging.getLogger(__name__)
 # Starting two processes takes as long as reading a thousand files.
 LEAST_FOR_POOL = 2000
 
-# Files that a process of the pool reads at a time, and how many such pieces wait for each.
+# Files that a process of the pool reads at a time, and how many such pieces are read ahead of who takes them:
+# a second's work of two processes, some 10 MB.
 PIECE_FILES = 100
-PIECES_AHEAD = 16
+PIECES_AHEAD = 32
 
 MOST_PROCESSES = 8
 
@@ -87,8 +88,8 @@ def read_wanted(
 class ReadingQueue:
     """Files to be read, and in their order what they say: few are read here, many by a pool of processes.
 
-    The pool has as many processes as there are cores. It starts and reads as soon as it is clear that
-    there are many, while others are yet looked for.
+    The pool has as many processes as there are cores. It starts as soon as it is clear that there are many, and
+    reads the first ones while others are yet looked for.
 
     Args:
         plan: for the roots and the rules.
@@ -111,8 +112,9 @@ class ReadingQueue:
         self._waiting.append(wanted)
         if self.count == LEAST_FOR_POOL and self._processes > 1:
             self._pool = spawned_pool(self._processes, _start, msgspec.json.encode(self._plan))
-            # If the pool breaks now, `readings` finds it broken.
-            with suppress(BrokenProcessPool):
+        is_time = self.count == LEAST_FOR_POOL or len(self._waiting) == PIECE_FILES
+        if is_time and self._pool is not None:
+            with suppress(BrokenProcessPool):  # `readings` finds it broken, too
                 self._hand_out(self._pool)
 
     def readings(self) -> Iterator[tuple[Wanted, FileReading | None]]:
@@ -140,7 +142,7 @@ class ReadingQueue:
 
     def _hand_out(self, pool: ProcessPoolExecutor) -> None:
         """Keep the processes busy, with never many more pieces than are consumed."""
-        while self._waiting and len(self._handed_out) < self._processes * PIECES_AHEAD:
+        while self._waiting and len(self._handed_out) < PIECES_AHEAD:
             piece = list(islice(self._waiting, PIECE_FILES))
             self._handed_out.append((piece, pool.submit(_read_piece, piece)))
             for _ in piece:
