@@ -88,8 +88,8 @@ def read_wanted(
 class ReadingQueue:
     """Files to be read, and in their order what they say: few are read here, many by a pool of processes.
 
-    The pool has as many processes as there are cores. It starts as soon as it is clear that there are many, and
-    reads the first ones while others are yet looked for.
+    The pool has as many processes as there are cores. It starts as soon as it is clear that there are many,
+    and reads the first ones while others are yet looked for.
 
     Args:
         plan: for the roots and the rules.
@@ -128,9 +128,9 @@ class ReadingQueue:
             yield one, _read(self._plan, one)
 
     def close(self) -> None:
-        """End the pool, if there is one; its processes are gone a moment later."""
+        """End the pool, if there is one."""
         if self._pool is not None:
-            self._pool.shutdown(wait=False, cancel_futures=True)
+            self._pool.shutdown(cancel_futures=True)
 
     def _read_in_pool(self, pool: ProcessPoolExecutor) -> Iterator[tuple[Wanted, FileReading | None]]:
         while True:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from builders import a_plan, wait_for, write_article, write_file
+from builders import a_plan, write_article, write_file
 from servers import REPOSITORY, alive, descendants
 
 from feedserver import readings
@@ -110,13 +110,12 @@ def test_a_pool_starts_when_there_are_many_files_though_more_are_looked_for(
     monkeypatch.setattr(readings, "LEAST_FOR_POOL", 200)
     monkeypatch.setattr(readings, "cores", lambda: 2)
     wanted = wanted_of(plan)
-    wait_for(lambda: not pool_processes())  # of other tests
     with closing(ReadingQueue(plan)) as queue:
         for number, one in enumerate(wanted, start=1):
             queue.put(one)
             assert len(pool_processes()) == (2 if number >= 200 else 0)
         assert [one for one, _ in queue.readings()] == wanted
-    wait_for(lambda: not pool_processes())
+    assert pool_processes() == []
 
 
 _PARENT = """
