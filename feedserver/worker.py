@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 LATE = 0.001
 
 # Seconds that a thread which computes keeps the interpreter from others, instead of Python's 5 ms. What is
-# ready waits for that at each call of the system while documents are made: half of these answers took 5.6 ms,
+# ready waits for that at each call of the system while documents are made: half of these answers took 5.9 ms,
 # and take 0.9, for 2 to 4 % more time of the documents (docs/measurements.md).
 SWITCH = 0.0002
 

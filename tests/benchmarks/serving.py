@@ -6,10 +6,10 @@ One command prints a table:
     python tests/benchmarks/serving.py FOLDER --cold 100000  # and first requests over so many generated ones
     python tests/benchmarks/serving.py FOLDER --django       # and Django, in an environment made for it
 
-Real gunicorn with one worker and the project's worker class and threads; wrk
-asks, for a second at a time. CPU is that of the worker process, from /proc, in rounds of alternating order;
-figures are those of the best quarter of rounds. The line that compares a bare function with another process
-of itself tells the noise. Nothing is asserted. nginx is measured where it is installed.
+Real gunicorn with one worker and the project's worker class and threads; wrk asks, for a second at a time.
+CPU is that of the worker process, from /proc, in rounds of alternating order; figures are those of the best
+quarter of rounds. The line that compares a bare function with another process of itself tells the noise.
+Nothing is asserted. nginx is measured where it is installed.
 """
 
 from __future__ import annotations
