@@ -745,6 +745,20 @@ def test_two_exports_to_one_folder_at_a_time_are_refused(settings: Settings, tmp
         export(settings, tmp_path / "out")
 
 
+def test_a_folder_that_cannot_be_opened_is_given_up_for_the_next_try(
+    settings: Settings, tmp_path: Path
+) -> None:
+    obstacle = tmp_path / "out" / OWN / "state.sqlite"
+    obstacle.mkdir(parents=True)
+
+    with pytest.raises(ExportError, match=r"state\.sqlite: cannot be used: unable to open"):
+        export(settings, tmp_path / "out")
+
+    obstacle.rmdir()
+    export(settings, tmp_path / "out")
+    assert (tmp_path / "out/articles.rss").exists()
+
+
 # --- A process that was killed ----------------------------------------------------------------------
 
 

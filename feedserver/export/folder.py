@@ -18,7 +18,7 @@ import os
 import shutil
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 
@@ -29,6 +29,7 @@ from feedserver.representation import last_modified_after
 
 OWN = ".feedserver-export"
 _INCOMING = "incoming"
+_LOCK = "lock"
 _STATE = "state.sqlite"
 _JOURNAL = "*.paths"
 
@@ -95,21 +96,20 @@ class Folder:
         if not own.is_dir() and path.exists() and (not path.is_dir() or any(path.iterdir())):
             raise ExportError(path, "holds something else than an export; name an empty or a new folder")
         (own / _INCOMING).mkdir(parents=True, exist_ok=True)
-        self._lock = os.open(own / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(self._lock)
-            raise ExportError(path, "another export is writing to it") from None
-        self._database = sqlite3.connect(own / _STATE)
         self.strays: frozenset[str] = frozenset()
-        try:
+        with ExitStack() as opened:
+            # Whatever fails from here on gives up the lock, which the next try of this process needs as well.
+            self._lock = os.open(own / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            opened.callback(os.close, self._lock)
+            try:
+                fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise ExportError(path, "another export is writing to it") from None
             with named_errors(path):
+                self._database = opened.enter_context(closing(sqlite3.connect(own / _STATE)))
                 self._open_database()
                 self._recover()
-        except BaseException:
-            self.close()
-            raise
+            self._opened = opened.pop_all()
 
     def __enter__(self) -> Folder:
         return self
@@ -119,8 +119,7 @@ class Folder:
 
     def close(self) -> None:
         """Give up the lock."""
-        self._database.close()
-        os.close(self._lock)
+        self._opened.close()
 
     # --- what is known --------------------------------------------------------------------------
 
