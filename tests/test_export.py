@@ -7,6 +7,7 @@ import gzip
 import multiprocessing
 import os
 import re
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -729,6 +730,69 @@ def test_a_file_of_others_that_is_in_the_way_is_named(
     (tmp_path / "out/topics/wasps.rss").unlink()
     export(settings, tmp_path / "out")
     assert (tmp_path / "out/topics/wasps.rss").exists()
+
+
+@pytest.mark.parametrize(
+    ("obstacle", "document"),
+    [
+        ("topics/ai", "topics/ai/index.html"),
+        ("categories", "categories/news.rss"),
+        ("topics/ai.rss.gz/mine.txt", "topics/ai.rss"),
+    ],
+)
+def test_what_lies_where_a_folder_or_a_file_was_costs_only_what_belongs_there(
+    settings: Settings, articles: Path, tmp_path: Path, obstacle: str, document: str
+) -> None:
+    out = tmp_path / "out"
+    export(settings, out)
+    good = files(out)
+    place = out / "/".join(obstacle.split("/")[:2])
+    shutil.rmtree(place) if place.is_dir() else place.unlink()
+    write_file(out, obstacle, "mine")
+    write_story(articles, "_news/one", title="Changed", topics=["AI"], body=LONG * 2)
+    write_story(articles, "_news/new", title="New", topics=["Wasps"])
+    index(settings)
+
+    with pytest.raises(ExportError, match=rf"{re.escape(str(place))}: is in the way"):
+        export(settings, out)
+
+    assert (out / obstacle).read_text() == "mine"
+    assert {"topics/wasps.rss", "topics/wasps/index.html"} <= files(out).keys()
+    assert files(out).get(document) in (None, good[document])  # not one coding of it alone
+    assert list((out / OWN / "incoming").iterdir()) == []
+
+    place.unlink() if place.is_file() else shutil.rmtree(place)
+    export(settings, out)
+    export(settings, tmp_path / "fresh")
+    assert files(out)[document] == files(tmp_path / "fresh")[document]
+
+
+def test_what_lies_where_the_folder_of_a_listing_was_outlives_the_listing(
+    settings: Settings, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    export(settings, out)
+    shutil.rmtree(out / "topics/ai")
+    write_file(out, "topics/ai", "mine")
+    (out / "topics/bees.rss").unlink()
+    write_file(out, "topics/bees.rss/letter.txt", "mine, too")
+
+    export(settings, out, kinds=(Kind.ARTICLES,))
+
+    left = {name: text for name, text in files(out).items() if name.startswith(("topics/ai", "topics/bees"))}
+    assert left == {"topics/ai": b"mine", "topics/bees.rss/letter.txt": b"mine, too"}
+
+
+@pytest.mark.parametrize("target", ["nowhere", "topics/ai"])
+def test_a_link_to_nowhere_in_place_of_a_folder_is_in_the_way(tmp_path: Path, target: str) -> None:
+    with Folder(tmp_path / "out"), contextlib.closing(Writer(tmp_path / "out", ())) as writer:
+        (tmp_path / "out/topics").mkdir()
+        (tmp_path / "out/topics/ai").symlink_to(tmp_path / target)
+
+        with pytest.raises(ExportError, match="topics/ai: is in the way"):
+            writer.write("topics/ai/index.html", {"": b"AI"}, None, None)
+
+        assert not list((tmp_path / "out" / OWN / "incoming").glob(f"{os.getpid()}-*"))
 
 
 def test_an_export_of_another_version_is_refused(settings: Settings, tmp_path: Path) -> None:

@@ -248,10 +248,10 @@ class Writer:
         """
         mtime = _moment(last_modified, known)
         ours = set() if known is None else set(known.files)
-        fresh = [path + suffix for suffix in variants if path + suffix not in ours]
-        for file in fresh:
-            if file not in self._strays and os.path.lexists(self._path / file):
-                raise ExportError(self._path / file, "is in the way: the export did not write it; move it")
+        for file in (path + suffix for suffix in variants):
+            # Before the first is placed: of a document whose files are known all are replaced, or none.
+            if self._is_foreign(file, is_ours=file in ours or file in self._strays):
+                raise _in_the_way(self._path / file)
         self._note([path + suffix for suffix in variants])
         for suffix, content in variants.items():
             self._place(path + suffix, content, mtime)
@@ -266,10 +266,13 @@ class Writer:
         temporary = self._incoming / f"{os.getpid()}-{next(self._numbers)}"
         try:
             temporary.write_bytes(content)
-        except OSError:
-            temporary.unlink(missing_ok=True)  # a full disk shall not hold half a file of each attempt
+            os.utime(temporary, (mtime, mtime))
+            self._move(temporary, file)
+        except (OSError, ExportError):
+            temporary.unlink(missing_ok=True)  # a full disk shall not hold a file of each attempt
             raise
-        os.utime(temporary, (mtime, mtime))
+
+    def _move(self, temporary: Path, file: str) -> None:
         target = self._path / file
         for _ in range(_MOST_FOLDERS_LOST):
             try:
@@ -278,9 +281,23 @@ class Writer:
                 # Its folder is missing. Another process may remove it again while it is empty, or one above.
                 with suppress(FileNotFoundError, FileExistsError):
                     target.parent.mkdir(parents=True, exist_ok=True)
+            except NotADirectoryError:
+                break
             else:
                 return
+        for folder in reversed(PurePosixPath(file).parents):
+            if os.path.lexists(self._path / folder) and not (self._path / folder).is_dir():
+                raise _in_the_way(self._path / folder)
         temporary.replace(target)
+
+    def _is_foreign(self, file: str, *, is_ours: bool) -> bool:
+        """Whether another's lies at the path of a file; where one of ours was, only a folder tells."""
+        target = self._path / file
+        return target.is_dir() if is_ours else os.path.lexists(target)
+
+
+def _in_the_way(path: Path) -> ExportError:
+    return ExportError(path, "is in the way: the export did not write it; move it")
 
 
 @contextmanager
@@ -296,7 +313,9 @@ def _remove(folder: Path, files: Iterable[str]) -> None:
     """Remove files of the export, and the folders that are empty then."""
     parents: set[PurePosixPath] = set()
     for file in files:
-        (folder / file).unlink(missing_ok=True)
+        # Another's file may lie where its folder was, or a folder where it was; then it is gone, too.
+        with suppress(FileNotFoundError, NotADirectoryError, IsADirectoryError):
+            (folder / file).unlink()
         parents.update(PurePosixPath(file).parents)
     for parent in sorted(parents - {PurePosixPath()}, key=lambda one: len(one.parts), reverse=True):
         with suppress(OSError):  # it is not empty, or gone
