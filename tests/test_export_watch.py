@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from builders import write_file
 from servers import BASE_URL, Server, feedserver, index, serve, settings_of, started, write_story
 from test_export import LONG, damage, files
 
@@ -338,6 +339,50 @@ def test_a_folder_that_is_removed_is_written_again(site: Path) -> None:
         process.wait_for(shows(site, "New", "topics/wasps.rss"))
         wait_until_equal(process, site)
         assert "Traceback" not in process.said()
+
+
+def test_an_export_that_replaces_the_folder_is_brought_up_to_date_whole(site: Path) -> None:
+    with watching(site) as process:
+        process.wait_for(shows(site, "First"))
+        process.wait_for(lambda: re.search(EXPORTED, process.said()) is not None)
+        (site / "out").rename(site / "moved")
+        # A copy that was made before, say: it lacks what did not change since.
+        assert feedserver(site, "export", "out", "--only", "rss").returncode == 0
+        write_story(site / "articles", "_news/new", title="New", topics=["Wasps"])
+        process.wait_for(shows(site, "New"))
+        wait_until_equal(process, site)
+        assert (site / "out/topics/bees.json").exists()
+        other = feedserver(site, "export", "out")
+        assert "another export is writing to it" in other.stderr
+    assert "[ERROR]" not in process.said()
+
+
+def test_news_do_not_put_off_what_failed(
+    site: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    index(the_settings(site))
+    write_file(site / "out", f"{OWN}/incoming/none.paths", "")
+    write_file(site / "out", "topics/ai.rss", "mine")
+    monkeypatch.setattr(watch, "FIRST_RETRY_SECONDS", 1.0)
+    monkeypatch.setattr(watch, "LONGEST_RETRY_SECONDS", 10_000.0)
+    caplog.set_level("INFO")
+    titles, obstacle = [f"Number {number}" for number in range(6)], site / "out/topics/ai.rss"
+    deadline = time.monotonic() + 30
+
+    def is_stopped() -> bool:
+        exported = len(re.findall("documents in", caplog.text))
+        if titles and exported >= 7 - len(titles):
+            write_story(site / "articles", "_news/two", title=titles.pop(), body=LONG)
+            index(the_settings(site))
+        elif not titles and exported >= 7 and obstacle.exists() and obstacle.read_text() == "mine":
+            obstacle.unlink()
+        is_mended = exported >= 7 and obstacle.exists() and obstacle.read_text() != "mine"
+        return is_mended or time.monotonic() > deadline
+
+    with ExportWatch(make_export_plan(the_settings(site), Scope()), site / "out", is_stopped) as one:
+        one.run()
+
+    assert time.monotonic() < deadline
 
 
 @pytest.mark.parametrize(

@@ -121,6 +121,14 @@ class Folder:
         """Give up the lock."""
         self._opened.close()
 
+    def is_in_place(self) -> bool:
+        """Whether it is still what lies at its path: it may have been removed, or replaced by another one."""
+        try:
+            there = (self.path / OWN / _LOCK).stat()
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        return os.path.samestat(os.fstat(self._lock), there)
+
     # --- what is known --------------------------------------------------------------------------
 
     def signatures(self) -> dict[str, str]:

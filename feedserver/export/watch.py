@@ -1,9 +1,10 @@
 """Keeps an export folder equal to the index while articles change: "static when wanted".
 
 Looks at the index as the threads of a server do (`index.commits`), and exports after each commit that changed
-something, one export at a time: what is committed meanwhile is in the next one. The folder stays locked. What
-goes wrong is said once and tried again, at longer and longer intervals; only who stops this ends it. Does not
-index and need not know who does.
+something, one export at a time: what is committed meanwhile is in the next one. The folder stays locked
+between exports; it is opened anew after an error, and where another one lies at its path. What goes wrong is
+said once and tried again, at longer and longer intervals; only who stops this ends it. Does not index and
+need not know who does.
 """
 
 from __future__ import annotations
@@ -12,14 +13,14 @@ import logging
 import math
 import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from feedserver.errors import FeedserverError, IndexNotReadyError
 from feedserver.export.folder import Folder
-from feedserver.export.run import bring_up_to_date
+from feedserver.export.run import Failure, bring_up_to_date
 from feedserver.export.site import ExportPlan, ExportSite
 
 log = logging.getLogger(__name__)
@@ -61,6 +62,10 @@ class ExportWatch:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give up the folder and the index; the next look opens both anew."""
         folder, self._folder = self._folder, None
         if folder is not None:
             folder.close()
@@ -78,27 +83,27 @@ class ExportWatch:
 
     def _look(self) -> None:
         """Export if something changed, or if it is time to try again."""
+        is_retry = time.monotonic() >= self._again_at
         try:
             if self._site is None:
                 self._site = ExportSite(self._plan)
             revision = self._site.revision()
-            if revision != self._exported or time.monotonic() >= self._again_at:
-                self._export(self._site)
+            if revision != self._exported or is_retry:
+                failures = self._export(self._site)
                 self._exported = revision
+                self._tell({str(failure): failure.trace for failure in failures}, is_retry=is_retry)
         except IndexNotReadyError:
             pass  # the first index is being built
         # Exception: a damaged row raises what it likes. It is said and tried again, as anything that fails.
         except Exception as error:
             self._start_over()
-            self._tell(dict([self._told_as(error)]))
+            self._tell(dict([self._told_as(error)]), is_retry=is_retry)
             self._not_before = self._again_at
 
-    def _export(self, site: ExportSite) -> None:
+    def _export(self, site: ExportSite) -> Sequence[Failure]:
         begun = time.perf_counter()
-        if self._folder is None:
-            self._folder = Folder(self._path)
         try:
-            summary = bring_up_to_date(self._folder, site, is_stopped=self._is_stopped)
+            summary = bring_up_to_date(self._open_folder(), site, is_stopped=self._is_stopped)
         except IndexNotReadyError:
             self._start_over()
             raise
@@ -109,23 +114,36 @@ class ExportWatch:
             summary.written,
             summary.removed,
         )
-        self._tell({str(failure): failure.trace for failure in summary.failures})
+        return summary.failures
+
+    def _open_folder(self) -> Folder:
+        """The folder that lies at the path now: by it the files are written, whatever is open and locked."""
+        if self._folder is not None and not self._folder.is_in_place():
+            self._folder.close()
+            self._folder = None
+        if self._folder is None:
+            self._folder = Folder(self._path)
+        return self._folder
 
     def _start_over(self) -> None:
         """Open everything anew with the next look, which finds out what the folder holds."""
         self._exported = ""
-        self.__exit__()
+        self.close()
 
-    def _tell(self, problems: Mapping[str, str]) -> None:
-        """Log the problems that the export before this did not have, and note when to try again."""
+    def _tell(self, problems: Mapping[str, str], *, is_retry: bool) -> None:
+        """Log the problems that the export before this did not have, and note when to try again.
+
+        Later than before only if this was the time to try again: a commit says nothing of what failed.
+        """
         for sentence in problems.keys() - self._told:
             log.error("%s", "\n".join(filter(None, (sentence, problems[sentence]))))
         self._told = frozenset(problems)
-        if problems:
-            self._again_at = time.monotonic() + self._patience
-            self._patience = min(2 * self._patience, LONGEST_RETRY_SECONDS)
-        else:
+        if not problems:
             self._again_at, self._patience = math.inf, FIRST_RETRY_SECONDS
+            return
+        if is_retry:
+            self._patience = min(2 * self._patience, LONGEST_RETRY_SECONDS)
+        self._again_at = time.monotonic() + self._patience
 
     def _told_as(self, error: Exception) -> tuple[str, str]:
         """The sentence of an error; and where the program failed, if it is none that can be expected."""
