@@ -689,6 +689,20 @@ def test_a_damaged_row_costs_only_the_listings_that_show_it(settings: Settings, 
     assert not any("bees" in name for name in names)
 
 
+def test_an_index_that_contradicts_itself_costs_the_listings_that_it_does_so_about(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    part = CatalogueReader.part
+
+    def damaged(reader: CatalogueReader, state: FacetState, *arguments: Any) -> Any:
+        return () if state.key.slug == "ai" else part(reader, state, *arguments)
+
+    monkeypatch.setattr(CatalogueReader, "part", damaged)
+    with pytest.raises(ExportError, match=r"out: /topics/ai cannot be written: the index is damaged: [^)]*$"):
+        export(settings, tmp_path / "out")
+    assert (tmp_path / "out/topics/bees.rss").exists()
+
+
 # --- Whose files ----------------------------------------------------------------------------------
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import multiprocessing
 import re
 import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
@@ -355,6 +357,36 @@ def test_an_export_that_replaces_the_folder_is_brought_up_to_date_whole(site: Pa
         other = feedserver(site, "export", "out")
         assert "another export is writing to it" in other.stderr
     assert "[ERROR]" not in process.said()
+
+
+def test_a_process_that_is_killed_is_named_and_the_export_tried_again(
+    site: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    index(the_settings(site))
+    monkeypatch.setattr(run, "LEAST_FOR_POOL", 0)
+    monkeypatch.setattr(run, "cores", lambda: 2)
+    deadline = time.monotonic() + 20
+    killed: list[BaseProcess] = []
+
+    def kill_first(_: Any) -> Iterator[list[Unit]]:
+        for unit in ExportSite(plan).units():
+            yield [unit]
+            if not killed:
+                killed.extend(multiprocessing.active_children())
+            for process in killed:
+                process.kill()
+
+    monkeypatch.setattr(run, "_pieces", kill_first)
+    plan = make_export_plan(the_settings(site), Scope())
+
+    with ExportWatch(
+        plan, site / "out", lambda: shows(site, "First", "topics/ai.rss")() or time.monotonic() > deadline
+    ) as one:
+        one.run()
+
+    assert time.monotonic() < deadline
+    [said] = caplog.messages
+    assert re.fullmatch(rf"{site}/out: a process of the export died \(it was killed.*\)", said)
 
 
 def test_news_do_not_put_off_what_failed(

@@ -109,12 +109,15 @@ def export(plan: ExportPlan, folder: Path, progress: Callable[[Progress], None] 
         progress: called as units are made.
 
     Raises:
-        ExportError: if the folder holds something that is no export; or, when all else is written, if
-            something in it is in the way, or something cannot be made.
+        ExportError: if the folder holds something that is no export, or a process of the pool dies; or, when
+            all else is written, if something in it is in the way, or something cannot be made.
         IndexNotReadyError: before the first index is complete.
     """
     with closing(ExportSite(plan)) as site, Folder(folder) as target:
-        summary = bring_up_to_date(target, site, progress)
+        try:
+            summary = bring_up_to_date(target, site, progress)
+        except BrokenProcessPool as error:
+            raise ExportError(folder, f"{death(error)}; export again") from error
     if summary.failures:
         others = f" ({len(summary.failures) - 1} more like this)" if len(summary.failures) > 1 else ""
         raise ExportError(folder, f"{summary.failures[0]}{others}")
@@ -138,6 +141,7 @@ def bring_up_to_date(
     Raises:
         ExportError: if what is known of the folder cannot be read or written.
         OSError: if the folder cannot be written.
+        BrokenProcessPool: if a process of the pool dies; `death` says how.
         IndexNotReadyError: before the first index is complete.
     """
     with named_errors(target.path):
@@ -189,17 +193,15 @@ def _made_in_pool(jobs: Iterator[list[Job]], start: Start, processes: int) -> It
                 if not waiting:
                     return
                 yield _DONE.decode(waiting.popleft().result())
-        except BrokenProcessPool as error:
-            reason = f"a process of the export died ({_why(error)}); export again"
-            raise ExportError(Path(start.folder), reason) from error
         finally:
             pool.shutdown(cancel_futures=True)
 
 
-def _why(error: BrokenProcessPool) -> str:
-    """The last line of the traceback that the pool hands on; it has none of a process that was killed."""
+def death(error: BrokenProcessPool) -> str:
+    """What a pool ended with, by the last line of the traceback it hands on; a killed process has none."""
     lines = str(error.__cause__ or "").strip("'\" \n").splitlines()
-    return lines[-1] if lines else "it was killed; memory may be short"
+    why = lines[-1] if lines else "it was killed; memory may be short"
+    return f"a process of the export died ({why})"
 
 
 def _pieces(units: Iterable[Unit]) -> Iterator[list[Unit]]:
@@ -215,8 +217,10 @@ def _pieces(units: Iterable[Unit]) -> Iterator[list[Unit]]:
         yield piece
 
 
-def _failure(unit: Unit, error: Exception) -> Failure | None:
+def _failure(unit: Unit, error: Exception, *, is_index_same: bool) -> Failure | None:
     """Why a unit was not made; the error itself is raised if it is not about this unit alone."""
+    if isinstance(error, IndexMovedError) and is_index_same:
+        return Failure(unit.name, f"the index is damaged: {error}, and yet nothing was committed")
     if isinstance(error, UnknownAddressError | IndexMovedError):
         return None  # the next export removes it, or has it whole
     if isinstance(error, ExportError):
@@ -252,7 +256,9 @@ class _Maker:
             after = self._put_all(job.unit, known)
         except Exception as error:
             record = UnitRecord(job.unit.name, "", tuple(known.values()))
-            return Done(record, self._writer.written - before, failure=_failure(job.unit, error))
+            is_same = self._site.revision() == self._revision
+            failure = _failure(job.unit, error, is_index_same=is_same)
+            return Done(record, self._writer.written - before, failure=failure)
         self._writer.remove(left_over([*job.known, *known.values()], after))
         record = UnitRecord(job.unit.name, job.unit.signature, tuple(after))
         return Done(record, self._writer.written - before, len(known) - len(after))

@@ -14,13 +14,14 @@ import math
 import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from feedserver.errors import FeedserverError, IndexNotReadyError
 from feedserver.export.folder import Folder
-from feedserver.export.run import Failure, bring_up_to_date
+from feedserver.export.run import Failure, bring_up_to_date, death
 from feedserver.export.site import ExportPlan, ExportSite
 
 log = logging.getLogger(__name__)
@@ -149,6 +150,8 @@ class ExportWatch:
         """The sentence of an error; and where the program failed, if it is none that can be expected."""
         if isinstance(error, OSError):
             return f"{error.filename2 or error.filename or self._path}: {error.strerror}", ""
+        if isinstance(error, BrokenProcessPool):
+            return f"{self._path}: {death(error)}", ""
         if isinstance(error, SQLAlchemyError):
             return f"the index or the memory cannot be used: {error.__cause__ or error}", ""
         if isinstance(error, FeedserverError):
