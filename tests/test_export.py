@@ -884,6 +884,48 @@ def files_now(folder: Path) -> list[Path]:
     return [path for name in ("topics", "providers", "articles") for path in (folder / name).glob("**/*")]
 
 
+# --- A stop ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("documents", [1, 2, 30])
+def test_a_stop_cuts_a_listing_short_and_nothing_is_lost_or_written_twice(
+    settings: Settings, tmp_path: Path, documents: int
+) -> None:
+    out, plan = tmp_path / "out", make_export_plan(settings, Scope())
+
+    def count() -> int:
+        return sum(name.endswith((".rss", ".html")) for name in files(out))
+
+    with contextlib.closing(ExportSite(plan)) as site, Folder(out) as target:
+        stopped = run.bring_up_to_date(target, site, is_stopped=lambda: count() >= documents)
+    before = stamps(out)
+    assert count() == documents
+    assert stopped.failures == ()
+    assert stopped.documents == len({split_coding(name)[0] for name in before})
+    assert list((out / OWN / "incoming").iterdir()) == []
+
+    export(settings, out)
+
+    export(settings, tmp_path / "fresh")
+    assert files(out) == files(tmp_path / "fresh")
+    assert {name: stamps(out)[name] for name in before} == before
+
+
+@pytest.mark.usefixtures("pool")
+def test_a_stop_reaches_the_processes_of_the_pool(settings: Settings, tmp_path: Path) -> None:
+    out, plan = tmp_path / "out", make_export_plan(settings, Scope())
+    answers = iter([False])  # one piece is handed out, and not begun
+
+    with contextlib.closing(ExportSite(plan)) as site, Folder(out) as target:
+        stopped = run.bring_up_to_date(target, site, is_stopped=lambda: next(answers, True))
+
+    assert stopped == run.Summary(documents=0, written=0, removed=0)
+    assert files(out) == {}
+    export(settings, out)
+    export(settings, tmp_path / "fresh")
+    assert files(out) == files(tmp_path / "fresh")
+
+
 # --- The command ----------------------------------------------------------------------------------
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from builders import wait_for
 from servers import Server, feedserver, serve, started, write_story
+from test_export import files
 
 
 @pytest.fixture
@@ -91,6 +92,9 @@ def test_an_export_under_watch_says_so_once_and_goes_on_when_there_is_room(site:
         write_story(site / "articles", "_news/one", title="Third")
         filling.unlink()
         watch.wait_for(lambda: "Third" in feed.read_text(), 60)
+        # To its end: a stop would leave the rest to the next one.
+        assert feedserver(site, "export", "fresh").returncode == 0
+        watch.wait_for(lambda: files(disk / "out") == files(site / "fresh"))
         assert watch.stop() == 0
     [line] = [line for line in watch.said().splitlines() if "[ERROR]" in line]
     assert "No space left on device" in line or "full" in line

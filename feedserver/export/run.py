@@ -8,14 +8,16 @@ the index up to date.
 
 from __future__ import annotations
 
+import ctypes
 import traceback
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing
 from functools import cache, partial
 from itertools import islice, takewhile
+from multiprocessing import get_context
 from pathlib import Path
 
 import msgspec
@@ -37,6 +39,9 @@ PIECE_WEIGHT = 400
 PIECES_AHEAD = 3
 
 MOST_PROCESSES = 8
+
+# How often it is asked whether to stop, while pieces are made in a pool.
+_ASK_SECONDS = 0.1
 
 # What a unit costs beside its entries, counted in entries.
 _UNIT_WEIGHT = 10
@@ -136,7 +141,7 @@ def bring_up_to_date(
         target: it. After an error it has to be opened anew, which finds out what it holds.
         site: what is to be in it.
         progress: as for `export`.
-        is_stopped: asked now and then; what is not begun by then is left to the next export.
+        is_stopped: asked between documents; what is not written by then is left to the next export.
 
     Raises:
         ExportError: if what is known of the folder cannot be read or written.
@@ -153,7 +158,7 @@ def bring_up_to_date(
         jobs = ([Job(unit, target.written(unit.name)) for unit in piece] for piece in pieces)
         written = done = 0
         failures: list[Failure] = []
-        for piece in _made(jobs, site, start, _pool_size(due, known)):
+        for piece in _made(jobs, site, start, _pool_size(due, known), is_stopped):
             target.record([one.record for one in piece])
             written += sum(one.written for one in piece)
             removed += sum(one.removed for one in piece)
@@ -161,7 +166,7 @@ def bring_up_to_date(
             done += len(piece)
             if progress is not None:
                 progress(Progress(done=done, total=len(due)))
-        target.finish(is_complete=done == len(due))
+        target.finish(is_complete=done == len(due) and not is_stopped())
         return Summary(
             documents=target.documents(), written=written, removed=removed, failures=tuple(failures)
         )
@@ -174,26 +179,41 @@ def _pool_size(due: Sequence[Unit], known: Collection[str]) -> int:
     return processes if processes > 1 and sum(weights) + _UNIT_WEIGHT * len(due) >= LEAST_FOR_POOL else 0
 
 
-def _made(jobs: Iterator[list[Job]], site: ExportSite, start: Start, processes: int) -> Iterator[list[Done]]:
+def _made(
+    jobs: Iterator[list[Job]],
+    site: ExportSite,
+    start: Start,
+    processes: int,
+    is_stopped: Callable[[], bool],
+) -> Iterator[list[Done]]:
     if processes:
-        yield from _made_in_pool(jobs, start, processes)
+        yield from _made_in_pool(jobs, start, processes, is_stopped)
         return
-    with closing(_Maker(site, start)) as maker:
+    with closing(_Maker(site, start, is_stopped)) as maker:
         yield from map(maker.make, jobs)
 
 
-def _made_in_pool(jobs: Iterator[list[Job]], start: Start, processes: int) -> Iterator[list[Done]]:
+def _made_in_pool(
+    jobs: Iterator[list[Job]], start: Start, processes: int, is_stopped: Callable[[], bool]
+) -> Iterator[list[Done]]:
     """Hand out pieces, never many more than are consumed."""
     waiting: deque[Future[bytes]] = deque()
-    with spawned_pool(processes, _start, msgspec.json.encode(start)) as pool:
+    # A byte that all processes see, and not an event: who is killed while it asks one would keep its lock.
+    stop = get_context("spawn").RawValue(ctypes.c_bool, False)
+    with spawned_pool(processes, partial(_start, stop), msgspec.json.encode(start)) as pool:
         try:
             while True:
                 for piece in islice(jobs, processes * PIECES_AHEAD - len(waiting)):
                     waiting.append(pool.submit(_make_piece, msgspec.msgpack.encode(piece)))
                 if not waiting:
                     return
-                yield _DONE.decode(waiting.popleft().result())
+                first = waiting.popleft()
+                while not first.done():
+                    stop.value = is_stopped()
+                    wait([first], timeout=_ASK_SECONDS)
+                yield _DONE.decode(first.result())
         finally:
+            stop.value = True  # after an error: nobody takes what is still being made
             pool.shutdown(cancel_futures=True)
 
 
@@ -233,10 +253,11 @@ def _failure(unit: Unit, error: Exception, *, is_index_same: bool) -> Failure | 
 
 
 class _Maker:
-    """Makes units, and writes what is new in them."""
+    """Makes units, and writes what is new in them, until it is stopped."""
 
-    def __init__(self, site: ExportSite, start: Start) -> None:
+    def __init__(self, site: ExportSite, start: Start, is_stopped: Callable[[], bool]) -> None:
         self._revision = start.revision
+        self._is_stopped = is_stopped
         self._site = site
         self._writer = Writer(Path(start.folder), start.strays)
 
@@ -244,30 +265,35 @@ class _Maker:
         self._writer.close()
 
     def make(self, piece: Sequence[Job]) -> list[Done]:
-        done = [self._make_unit(job) for job in piece]
+        """The units that were made; a stop cuts the last one short, whose files are noted as well."""
+        done = [self._make_unit(job) for job in takewhile(lambda _: not self._is_stopped(), piece)]
         if self._site.revision() == self._revision:
             return done
-        return [self._doubted(job, one) for job, one in zip(piece, done, strict=True)]
+        return [self._doubted(job, one) for job, one in zip(piece, done, strict=False)]
 
     def _make_unit(self, job: Job) -> Done:
         known = {one.path: one for one in job.known}
         before = self._writer.written
+        after, failure = None, None
         try:
             after = self._put_all(job.unit, known)
         except Exception as error:
-            record = UnitRecord(job.unit.name, "", tuple(known.values()))
             is_same = self._site.revision() == self._revision
             failure = _failure(job.unit, error, is_index_same=is_same)
+        if after is None:
+            record = UnitRecord(job.unit.name, "", tuple(known.values()))
             return Done(record, self._writer.written - before, failure=failure)
         self._writer.remove(left_over([*job.known, *known.values()], after))
         record = UnitRecord(job.unit.name, job.unit.signature, tuple(after))
         return Done(record, self._writer.written - before, len(known) - len(after))
 
-    def _put_all(self, unit: Unit, known: dict[str, Written]) -> list[Written]:
-        """Write what is new; `known` is kept up to date."""
+    def _put_all(self, unit: Unit, known: dict[str, Written]) -> list[Written] | None:
+        """Write what is new; `known` is kept up to date. None if that was stopped before the end."""
         by_source = {one.source: one for one in known.values() if one.source}
         after = []
         for made in self._site.documents(unit, by_source):
+            if self._is_stopped():
+                return None
             one = by_source[made] if isinstance(made, str) else self._put(made, known.get(made.path))
             known[one.path] = one
             after.append(one)
@@ -301,14 +327,14 @@ _DONE = msgspec.msgpack.Decoder(list[Done])
 _maker: Callable[[], _Maker] | None = None
 
 
-def _start(start: bytes) -> None:
+def _start(stop: ctypes.c_bool, start: bytes) -> None:
     global _maker  # noqa: PLW0603  what an initializer leaves for the calls has no other place
     # Opened with the first piece: what that fails with is handed on, what an initializer fails with is not.
-    _maker = cache(partial(_opened, msgspec.json.decode(start, type=Start)))
+    _maker = cache(partial(_opened, msgspec.json.decode(start, type=Start), lambda: stop.value))
 
 
-def _opened(start: Start) -> _Maker:
-    return _Maker(ExportSite(start.plan), start)
+def _opened(start: Start, is_stopped: Callable[[], bool]) -> _Maker:
+    return _Maker(ExportSite(start.plan), start, is_stopped)
 
 
 def _make_piece(piece: bytes) -> bytes:

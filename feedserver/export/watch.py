@@ -40,7 +40,7 @@ class ExportWatch:
     Args:
         plan: which site, and what of it.
         folder: as for `run.export`.
-        is_stopped: asked all the time; ends an export in the middle, too.
+        is_stopped: asked all the time; ends an export between two documents, too.
 
     Raises:
         ExportError: on construction, if the folder is no export or another export has it.
