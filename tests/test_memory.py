@@ -7,10 +7,12 @@ import threading
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
 from builders import an_article
+from servers import at_once
 
 from feedserver.errors import StateError
 from feedserver.index.builds import MEMORY, transaction
@@ -111,20 +113,32 @@ def test_unchanged_bytes_of_a_later_state_keep_a_slow_worker_from_dating_older_o
     assert memory.last_modified("/a.rss", "same", 1, NOON + timedelta(hours=1)) == NOON
 
 
+def test_many_may_open_a_new_memory_at_once(tmp_path: Path) -> None:
+    identities: list[str] = []
+
+    def open_it(folder: Path) -> None:
+        folder.mkdir(exist_ok=True)
+        barrier.wait()
+        with closing(Memory(folder)) as memory:
+            identities.append(memory.identity)
+
+    barrier = threading.Barrier(8, timeout=20)
+    for number in range(20):
+        at_once(*[partial(open_it, tmp_path / str(number))] * 8)
+    assert len(identities) == 20 * 8
+    assert len(set(identities)) == 20
+
+
 def test_threads_that_ask_at_once_get_one_answer(tmp_path: Path) -> None:
     answers: list[datetime | None] = []
-    barrier = threading.Barrier(8)
+    barrier = threading.Barrier(8, timeout=20)
 
     def ask(number: int) -> None:
         with closing(Memory(tmp_path)) as memory:
             barrier.wait()
             answers.append(memory.last_modified("/a.rss", "one", 1, NOON + timedelta(seconds=number)))
 
-    threads = [threading.Thread(target=ask, args=(number,)) for number in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    at_once(*(partial(ask, number) for number in range(8)))
     assert len(answers) == 8
     assert len(set(answers)) == 1
 

@@ -12,6 +12,8 @@ from __future__ import annotations
 import logging
 import os
 import secrets
+import sqlite3
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -38,6 +40,9 @@ READER_CACHE_KIB = 256
 
 # Readers never block a writer in WAL; this is for two writers of the memory that meet.
 BUSY_TIMEOUT_SECONDS = 5.0
+
+# Between tries where several open a new file at once, which takes each a few milliseconds.
+_MEETING_SECONDS = 0.005
 
 
 def pointer_path(state_dir: Path) -> Path:
@@ -126,13 +131,14 @@ def open_engine(
 
     # In WAL, NORMAL survives the death of the process at any moment; only a power cut can lose the last
     # commits, and those are found again from the files.
-    pragmas = ["journal_mode=WAL", "synchronous=NORMAL", f"cache_size=-{cache_kib}"]
+    pragmas = ["synchronous=NORMAL", f"cache_size=-{cache_kib}"]
 
     @event.listens_for(engine, "connect")
     def _on_connect(connection: Any, _record: object) -> None:  # Any: the driver's own connection
         # The driver must not begin transactions by itself, or a read would not be one snapshot.
         connection.isolation_level = None
         try:
+            _use_log(connection, patience)
             for pragma in pragmas:
                 connection.execute(f"PRAGMA {pragma}")
         except BaseException:
@@ -144,6 +150,24 @@ def open_engine(
         connection.exec_driver_sql(connection.info.get("begin", "BEGIN"))
 
     return engine
+
+
+def _use_log(connection: Any, patience: float) -> None:
+    """Have a file written by way of a log (WAL).
+
+    Of several connections that meet at a new file, SQLite refuses some at once instead of letting them wait
+    as it was told (its busy handler is not asked where waiting could be for ever).
+    """
+    until = time.monotonic() + patience
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() >= until:
+                raise
+            time.sleep(_MEETING_SECONDS)
+        else:
+            return
 
 
 @contextmanager
