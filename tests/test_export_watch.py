@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import gc
-import multiprocessing
 import re
 import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures.process import BrokenProcessPool
 from datetime import UTC, datetime, timedelta
-from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
@@ -363,20 +362,15 @@ def test_a_process_that_is_killed_is_named_and_the_export_tried_again(
     site: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     index(the_settings(site))
-    monkeypatch.setattr(run, "LEAST_FOR_POOL", 0)
-    monkeypatch.setattr(run, "cores", lambda: 2)
     deadline = time.monotonic() + 20
-    killed: list[BaseProcess] = []
+    failures = [BrokenProcessPool("a process was terminated abruptly")]
 
-    def kill_first(_: Any) -> Iterator[list[Unit]]:
-        for unit in ExportSite(plan).units():
-            yield [unit]
-            if not killed:
-                killed.extend(multiprocessing.active_children())
-            for process in killed:
-                process.kill()
+    def failing(*arguments: Any, **options: Any) -> run.Summary:
+        if failures:
+            raise failures.pop()
+        return run.bring_up_to_date(*arguments, **options)
 
-    monkeypatch.setattr(run, "_pieces", kill_first)
+    monkeypatch.setattr(watch, "bring_up_to_date", failing)
     plan = make_export_plan(the_settings(site), Scope())
 
     with ExportWatch(
