@@ -257,6 +257,10 @@ class Disk:
             if source.is_dir() and not target.exists() and not target.is_relative_to(source):
                 self._room(target)
                 source.rename(target)
+                self._locked = [
+                    target / one.relative_to(source) if one.is_relative_to(source) else one
+                    for one in self._locked
+                ]
                 self._note(source)
                 self._note(target)
 
@@ -300,7 +304,8 @@ class Disk:
                 self._note(root)
         while self._locked:
             folder = self._locked.pop()
-            folder.chmod(0o755)
+            with suppress(FileNotFoundError):  # an empty one may have been removed with one above it
+                folder.chmod(0o755)
             self._note(folder)
 
     # --- tools ------------------------------------------------------------------------------------
