@@ -1,5 +1,5 @@
 """The WSGI application, for `gunicorn wsgi:app` and any other server."""
 
-from feedserver.serving import app_of_environment
+from feedserver.server.application import app_of_environment
 
 app = app_of_environment()

@@ -1,8 +1,7 @@
-"""The family of errors that feedserver raises on purpose.
+"""The errors that feedserver raises on purpose.
 
-Every error carries the identity of what failed (a path and line, a settings key, an address) and
-reads as one clear sentence, because the command line prints `str(error)` and nothing else. This
-module knows no other module and performs no I/O. It serves promise 5: a failure names one thing.
+Every error identifies its subject (a path and line, a settings key, an address) and reads as one clear
+sentence, because the command line prints `str(error)` and nothing else. Performs no I/O. Serves promise 5.
 """
 
 from __future__ import annotations
@@ -10,12 +9,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from feedserver.findings import FindingCode
+
 
 class FeedserverError(Exception):
-    """Root of the family; catching it catches everything that feedserver raises on purpose.
+    """The base class: catching it catches every error that feedserver raises on purpose.
 
-    The `args` of each are what it is made of, so that a process can hand it to another (pickle), and
-    `__str__` makes the sentence of it.
+    The `args` of each error are its parts, so that it can be sent to another process (pickle); `__str__`
+    makes the sentence.
     """
 
 
@@ -38,13 +39,13 @@ class FrontMatterError(FeedserverError):
     """A file could not be split into front matter and body, or its front matter not be parsed.
 
     Attributes:
-        code: short stable name of the problem, such as `yaml-syntax`.
+        code: of the finding.
         reason: one sentence without values of fields (a file may hold secrets).
         line: 1-based line in the file.
         column: 1-based column in the line.
     """
 
-    def __init__(self, code: str, reason: str, line: int = 1, column: int = 1) -> None:
+    def __init__(self, code: FindingCode, reason: str, line: int = 1, column: int = 1) -> None:
         self.code = code
         self.reason = reason
         self.line = line
@@ -72,12 +73,28 @@ class PathError(FeedserverError):
         return f"{self.path}: {self.reason}"
 
 
+class FeedFileError(PathError):
+    """A feed that was published before cannot be read."""
+
+
 class StateError(PathError):
     """The state folder cannot be used."""
 
 
+class ForeignStateError(StateError):
+    """The state folder belongs to another site."""
+
+
+class HistoryLostError(StateError):
+    """The publication history was removed, cut short or damaged."""
+
+
 class IndexNotReadyError(FeedserverError):
     """No complete index exists yet; the first one is still being built."""
+
+
+class IndexUnreadableError(FeedserverError):
+    """The index cannot be read just now; it is damaged, or its file cannot be opened."""
 
 
 class IndexMovedError(FeedserverError):
@@ -94,7 +111,7 @@ class PortError(FeedserverError):
     Attributes:
         host: name or address.
         port: number of the port.
-        reason: what the system says, without a capital.
+        reason: the message of the system, in lower case.
     """
 
     def __init__(self, host: str, port: int, reason: str) -> None:

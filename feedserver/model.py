@@ -1,4 +1,4 @@
-"""The vocabulary: values that the other modules hand to each other.
+"""The vocabulary: values that the other modules pass to each other.
 
 Nouns only. Everything here is immutable and has no behaviour beyond naming itself; nothing reads a
 file, a clock, the environment or a socket. The structs are `msgspec.Struct`s, because an `Article`
@@ -13,12 +13,32 @@ from enum import StrEnum
 
 import msgspec
 
+from feedserver.findings import FINDINGS, FindingCode, Severity
+
 
 class Value(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """Base of all values: immutable, keyword-only, defaults not stored."""
 
 
-# --- What an article file says ----------------------------------------------------------------
+# --- Reports about a file ---------------------------------------------------------------------
+
+
+class Finding(Value, frozen=True):
+    """One thing worth telling an operator about one file; `line` and `column` are 1-based."""
+
+    severity: Severity
+    code: FindingCode
+    message: str
+    line: int = 1
+    column: int = 1
+
+    @classmethod
+    def of(cls, code: FindingCode, message: str) -> Finding:
+        """A finding about a file as a whole, with the severity of its code."""
+        return cls(severity=FINDINGS[code].severity, code=code, message=message)
+
+
+# --- The content of an article file -----------------------------------------------------------
 
 
 class Term(Value, frozen=True):
@@ -66,11 +86,16 @@ class Video(Value, frozen=True):
 
 
 class Action(Value, frozen=True):
-    """A link that an article offers, such as a download; `media_type` is set for media files."""
+    """A link that an article offers, such as a download; `media_type` is set for media files.
+
+    `size` is in bytes, `duration` in seconds.
+    """
 
     url: str
     title: str = ""
     media_type: str = ""
+    size: int | None = None
+    duration: int | None = None
 
 
 class Related(Value, frozen=True):
@@ -90,7 +115,8 @@ class Article(Value, frozen=True):
     `quality`, `heat` and visibility are not here: their change is no change of the article.
     `duration` is in seconds. `body_html` is sanitised and its URLs are absolute; `body_digest`
     stands for the body as written, so that another renderer re-dates nothing (see
-    `articles.digests`).
+    `articles.digests`). `derived` names the fields of text that come from the body, the name of the file or
+    the settings instead of a key of their own.
     """
 
     id: str
@@ -113,10 +139,11 @@ class Article(Value, frozen=True):
     actions: tuple[Action, ...] = ()
     related: tuple[Related, ...] = ()
     language: str = ""
+    derived: tuple[str, ...] = ()
 
 
 class TaxonomyKind(StrEnum):
-    """What a taxonomy file describes; the value is the one of its `taxonomy` key."""
+    """The kinds of taxonomy files; the value is that of the `taxonomy` key."""
 
     TOPIC = "topic"
     PROVIDER = "organization"
@@ -135,52 +162,23 @@ class Taxonomy(Value, frozen=True):
     images: tuple[Image, ...] = ()
 
 
-# --- Files -----------------------------------------------------------------------------------
+# --- The publication history -------------------------------------------------------------------
 
 
-class Stamp(Value, frozen=True):
-    """What `fstat` says of a file: another stamp means that it must be read again.
+class HistoryOrigin(StrEnum):
+    """How a publication history came to be."""
 
-    Times in nanoseconds since the epoch. `size` in bytes. Two versions of a file can share an mtime
-    (coarse clocks, `touch -r`), hardly ever all four.
-    """
-
-    mtime_ns: int
-    ctime_ns: int
-    size: int
-    inode: int
+    BEGUN = "begun"
+    INDEX = "lost, and made again from the index"
+    LOST = "lost, and begun anew"
+    COPY = "restored from a copy"
 
 
-class FileKey(Value, frozen=True):
-    """Which file: the position of its root in the settings and its path below it."""
-
-    root: int
-    path: str
-
-
-# --- What reading a file found ----------------------------------------------------------------
-
-
-class Severity(StrEnum):
-    """How much a finding matters: an error costs the article, the others cost nothing or a field."""
-
-    ERROR = "error"
-    WARNING = "warning"
-    INFO = "info"
-
-
-class Finding(Value, frozen=True):
-    """One thing worth telling an operator about one file; `line` and `column` are 1-based."""
-
-    severity: Severity
-    code: str
-    message: str
-    line: int = 1
-    column: int = 1
+# --- The results of reading a file ------------------------------------------------------------
 
 
 class Verdict(StrEnum):
-    """What a file turned out to be."""
+    """The kind of a file, as decided by its content."""
 
     ARTICLE = "article"
     TAXONOMY = "taxonomy"
@@ -195,8 +193,10 @@ class Reading(Value, frozen=True):
 
     `article` is set exactly when the verdict is ARTICLE, `taxonomy` exactly when it is TAXONOMY.
     `quality` and `heat` serve selection only and are never shown. `date_is_provisional` says that
-    `article.published` is the file's modification time: the memory replaces it by the time of first
-    sight.
+    `article.published` is the file's modification time: the history replaces it by the time of first
+    sight. The article is visible from its publication on, not before `visible_from` if that is later, and
+    no longer at `visible_until`. `links` are the files of the same root that the file links to, each with
+    the address of its article, or '' if none is published.
     """
 
     verdict: Verdict
@@ -206,47 +206,9 @@ class Reading(Value, frozen=True):
     heat: int = 0
     date_is_provisional: bool = False
     findings: tuple[Finding, ...] = ()
-
-
-class StatedArticle(Value, frozen=True):
-    """An article as its file states it, taken apart for the index. Times in seconds since the epoch.
-
-    `payload` is the JSON of the `Article`, `digest` that of the payload (16 bytes), `visible_digest` the one
-    that `articles.digests` makes; `listings` is JSON as well: kind, slug and spelling of each listing that
-    the article is in. All this is made where files are read, in many processes, not where the one writer is.
-    """
-
-    article_id: str
-    published: int
-    declared_update: int | None
-    date_is_provisional: bool
-    quality: int
-    heat: int
-    payload: bytes
-    digest: bytes
-    visible_digest: bytes
-    listings: bytes
-
-
-class FileContent(Value, frozen=True):
-    """A reading as the index takes it: `stated` is set exactly when the verdict is ARTICLE."""
-
-    verdict: Verdict
-    findings: tuple[Finding, ...] = ()
-    stated: StatedArticle | None = None
-    taxonomy: Taxonomy | None = None
-
-
-class FileChange(Value, frozen=True):
-    """A file as it was read just now; without stamp and content it is gone.
-
-    `order_path` is the root's id prefix and the path: unique and the same on every machine.
-    """
-
-    key: FileKey
-    order_path: str
-    stamp: Stamp | None = None
-    content: FileContent | None = None
+    visible_from: datetime | None = None
+    visible_until: datetime | None = None
+    links: tuple[tuple[str, str], ...] = ()
 
 
 # --- Listings and the feeds made of them ------------------------------------------------------
@@ -332,7 +294,7 @@ class Category(Value, frozen=True):
 
 
 class Entry(Value, frozen=True):
-    """An article as a feed shows it, with the `updated` that the memory decided."""
+    """An article as a feed shows it, with the `updated` that the publication history decided."""
 
     article: Article
     updated: datetime
@@ -341,7 +303,7 @@ class Entry(Value, frozen=True):
 
 
 class Branding(Value, frozen=True):
-    """How aggregators are asked to show a feed; what is empty is left to them.
+    """How aggregators are asked to show a feed; empty values leave it to them.
 
     URLs are absolute, `icon` and `logo` of SVG files; `accent_color` is six hexadecimal digits.
     """
@@ -354,11 +316,11 @@ class Branding(Value, frozen=True):
 
 
 class Channel(Value, frozen=True):
-    """What a feed says of itself. URLs are absolute; `ttl` is in minutes.
+    """The metadata of a feed. URLs are absolute; `ttl` is in minutes.
 
     The address of the subscription document in a format is `page_url` + "." + the format's value. An
-    archive document (RFC 5005) names itself in `part`, such as `2020-06.1`, and its neighbours in
-    `previous_part` and `next_part`; the subscription document names the newest part as previous.
+    archive document (RFC 5005) names itself in `archive`, such as `2020-06.1`, and its neighbours in
+    `previous_archive` and `next_archive`; the subscription document names the newest one as previous.
     """
 
     id: str
@@ -377,21 +339,21 @@ class Channel(Value, frozen=True):
     generator_url: str = ""
     branding: Branding = Branding()
 
-    part: str = ""
-    previous_part: str = ""
-    next_part: str = ""
+    archive: str = ""
+    previous_archive: str = ""
+    next_archive: str = ""
 
     def feed_url(self, fmt: Format) -> str:
         """The URL of the subscription document in a format."""
         return f"{self.page_url}.{fmt.value}"
 
-    def part_url(self, part: str, fmt: Format) -> str:
+    def archive_url(self, archive: str, fmt: Format) -> str:
         """The URL of an archive document in a format."""
-        return f"{self.page_url}/{part}.{fmt.value}"
+        return f"{self.page_url}/{archive}.{fmt.value}"
 
     def self_url(self, fmt: Format) -> str:
         """The URL of this very document in a format."""
-        return self.part_url(self.part, fmt) if self.part else self.feed_url(fmt)
+        return self.archive_url(self.archive, fmt) if self.archive else self.feed_url(fmt)
 
 
 class Feed(Value, frozen=True):

@@ -26,9 +26,9 @@ BAD_FILES: dict[str, tuple[bytes, str]] = {
     "no-front-matter.md": (b"Just text.\n", "no-front-matter"),
     "unclosed.md": (b"---\ntitle: x\ndate: 2024-05-01\n\nText without an end.\n", "front-matter-unclosed"),
     "syntax.md": (_article('title: "x\ndate: 2024-05-01'), "yaml-syntax"),
-    "duplicate.md": (_article(f"title: x\n{_DATED}\ntitle: y"), "duplicate-key"),
+    "duplicate.md": (_article(f"title: x\n{_DATED}\ndraft: false\ndraft: false"), "duplicate-key"),
     "list.md": (_article("- a\n- b"), "not-a-mapping"),
-    "wrong-type.md": (_article(f"title: x\n{_DATED}\ntopics: {{a: b}}"), "wrong-type"),
+    "wrong-type.md": (_article(f"title: [x]\n{_DATED}"), "wrong-type"),
     "no-date.md": (_article("title: x\ndate: soon\nlink: https://example.org/x"), "bad-date"),
     "impossible.md": (_article("title: x\ndate: 2024-02-30\nlink: https://example.org/x"), "bad-date"),
     "no-title.md": (_article(_DATED), "no-title"),
@@ -38,16 +38,27 @@ BAD_FILES: dict[str, tuple[bytes, str]] = {
     "control.md": (_article(f'title: "a\x0bb"\n{_DATED}'), "control-character"),
     "empty.md": (b"", "empty-file"),
     "large.md": (_article(f"title: x\n{_DATED}") + b"x" * 1_100_000, "too-large"),
-    "bomb.md": (_article("a: &a [x, x]\nb: &b [*a, *a]\ntitle: x\n" + _DATED), "yaml-alias"),
+    "bomb.md": (
+        _article(
+            f"title: x\n{_DATED}\nl0: &l0 x\n"
+            + "\n".join(f"l{n}: &l{n} [{', '.join([f'*l{n - 1}'] * 9)}]" for n in range(1, 9))
+        ),
+        "too-many-values",
+    ),
+    "recursive.md": (_article(f"title: x\n{_DATED}\na: &a [*a]"), "yaml-alias"),
     "deep.md": (_article(f"title: x\n{_DATED}\nx: " + "[" * 500 + "]" * 500), "yaml-depth"),
-    "python.md": (_article(f"title: !!python/object/apply:os.system [ls]\n{_DATED}"), "yaml-tag"),
+    "deep-lists.md": (
+        _article(f"title: x\n{_DATED}\nx:\n  a:\n" + "\n".join(f"{'    ' * n}    - k:" for n in range(400))),
+        "yaml-depth",
+    ),
+    "python.md": (_article(f"title: !!python/object/apply:os.system [ls]\n{_DATED}"), "wrong-type"),
     "broken.json": (b'{"title": "x", "date": }', "json-syntax"),
     "broken-toml.md": (b"+++\ntitle = x\n+++\n", "toml-syntax"),
     "undated.md": (_article("title: x\nlink: https://example.org/x"), "undated"),
     "visibility.md": (_article(f"title: x\n{_DATED}\npublished: maybe"), "bad-visibility"),
 }
 
-# What is no plain file, by name and code.
+# Things that are no plain files, by name and code.
 BAD_ENTRIES = {
     "pipe.md": "not-a-file",
     "folder.md": "folder",

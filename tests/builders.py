@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,19 +22,10 @@ from feedserver.articles.rules import ReadingRules
 from feedserver.index import builds, schema
 from feedserver.index.builds import transaction
 from feedserver.index.contents import content_of
-from feedserver.index.reader import POINTER_SECONDS
-from feedserver.model import (
-    Article,
-    FileChange,
-    FileKey,
-    Provider,
-    Reading,
-    Selection,
-    Stamp,
-    Term,
-    Verdict,
-)
-from feedserver.plan import Claim, Plan, Root
+from feedserver.index.file_values import FileChange, FileKey, Stamp
+from feedserver.index.serving import POINTER_SECONDS
+from feedserver.indexing.plan import Ownership, Plan, Root
+from feedserver.model import Article, Provider, Reading, Selection, Term, Verdict
 
 AUTHORITY = "feeds.example"
 YEAR = 2024
@@ -109,7 +102,7 @@ def a_plan(
         Root(path=str(folder), reading=_rules(f"more{number}" if number else "", rules or {}))
         for number, folder in enumerate(folders)
     )
-    claim = Claim(roots=tuple(root.path for root in roots), id_authority=AUTHORITY, id_year=YEAR)
+    ownership = Ownership(roots=tuple(root.path for root in roots), id_authority=AUTHORITY, id_year=YEAR)
     plan = Plan(
         state_dir=str(state_dir),
         roots=roots,
@@ -117,7 +110,7 @@ def a_plan(
         skip=SKIP,
         max_file_size=100_000,
         fingerprint="of the tests",
-        claim=claim,
+        ownership=ownership,
     )
     return msgspec.structs.replace(plan, **changes)
 
@@ -181,6 +174,14 @@ def a_loss(path: str, root: int = 0) -> FileChange:
     return FileChange(key=FileKey(root=root, path=path), order_path=path)
 
 
+def damage_fact(database: Path, key: str) -> None:
+    """Overwrite a noted fact with something that is no JSON."""
+    with closing(sqlite3.connect(database, isolation_level=None)) as connection:
+        changed = connection.execute("UPDATE meta SET value = '{' WHERE key = ?", (key,))
+        if not changed.rowcount:
+            raise AssertionError(f"{database} has no fact {key}")
+
+
 # --- What an index holds ------------------------------------------------------------------------------
 
 
@@ -188,18 +189,18 @@ class Contents(NamedTuple):
     """All of an index that must be equal after a rebuild: no row ids, no numbers of commits."""
 
     entries: dict[str, tuple[Any, ...]]
-    facets: dict[str, tuple[Any, ...]]
+    listings: dict[str, tuple[Any, ...]]
     members: set[tuple[Any, ...]]
     months: set[tuple[Any, ...]]
     findings: dict[tuple[int, str], Any]
 
 
 def contents(state_dir: Path) -> Contents:
-    """What the serving build of a state folder holds."""
+    """The content of the serving build of a state folder."""
     build = builds.serving_build(state_dir)
     assert build is not None
     engine = builds.open_engine(build)
-    file, entry, facet, member = schema.file, schema.entry, schema.facet, schema.membership
+    file, entry, listing, member = schema.file, schema.entry, schema.listing, schema.membership
     candidate, month = schema.candidate, schema.month
     try:
         with engine.connect() as connection, transaction(connection):
@@ -208,16 +209,18 @@ def contents(state_dir: Path) -> Contents:
                 .join(file, file.c.id == entry.c.file_id)
                 .join(candidate, candidate.c.file_id == entry.c.file_id)
             ).all()
-            listings = connection.execute(select(facet)).all()
+            listings = connection.execute(select(listing)).all()
             members = connection.execute(
-                select(facet.c.kind, facet.c.slug, member.c.published, member.c.article_id, member.c.updated)
+                select(
+                    listing.c.kind, listing.c.slug, member.c.published, member.c.article_id, member.c.updated
+                )
                 .select_from(member)
-                .join(facet, facet.c.id == member.c.facet_id)
+                .join(listing, listing.c.id == member.c.listing_id)
             ).all()
             months = connection.execute(
-                select(facet.c.kind, facet.c.slug, month.c.month, month.c.entries)
+                select(listing.c.kind, listing.c.slug, month.c.month, month.c.entries)
                 .select_from(month)
-                .join(facet, facet.c.id == month.c.facet_id)
+                .join(listing, listing.c.id == month.c.listing_id)
                 .where(month.c.entries != 0)
             ).all()
             files = connection.execute(select(file)).all()
@@ -230,7 +233,7 @@ def contents(state_dir: Path) -> Contents:
             )
             for row in shown
         },
-        facets={
+        listings={
             f"{row.kind}/{row.slug}": (
                 row.version.hex(), row.entries, row.title, row.since, row.updated, row.taxonomy
             )
@@ -249,7 +252,7 @@ def changes_of(state_dir: Path) -> dict[str, int]:
     engine = builds.open_engine(build)
     try:
         with engine.connect() as connection, transaction(connection):
-            rows = connection.execute(select(schema.facet)).all()
+            rows = connection.execute(select(schema.listing)).all()
             return {f"{row.kind}/{row.slug}": row.changed for row in rows}
     finally:
         engine.dispose()

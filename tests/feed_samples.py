@@ -175,7 +175,12 @@ def _download() -> Entry:
                 Action(
                     url="https://gazette.example/book.pdf", title="Handbook", media_type="application/pdf"
                 ),
-                Action(url="https://gazette.example/book.mp3", media_type="audio/mpeg"),
+                Action(
+                    url="https://gazette.example/book.mp3",
+                    media_type="audio/mpeg",
+                    size=12_345_678,
+                    duration=3723,
+                ),
             ),
         )
     )

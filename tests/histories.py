@@ -6,8 +6,8 @@ fewest steps that still make it fail:
     python tests/histories.py --count 2000 --processes 2            # a random seed, which is printed
     python tests/histories.py --count 1 --seed 123456               # one history again
 
-History number n of a run has the seed of the run plus n. What a history is made of is here, what each step
-does in `history_disk`, what must hold in `history_runs`.
+History number n of a run has the seed of the run plus n. This module makes the steps, `history_disk`
+carries each of them out, and `history_runs` checks the index.
 """
 
 from __future__ import annotations
@@ -32,7 +32,8 @@ from history_runs import History, Step, carry_out, observed
 from sudden_death import Death
 from unprivileged import unprivileged
 
-from feedserver.indexer import Indexer
+from feedserver.indexing.indexer import Indexer
+from feedserver.indexing.reader_pool import close_process_pool
 
 FOLDERS = ("", "", "_news", "_news", "_archive/_news", "deep/er", "_drafts", "folder.md")
 NAMES = ("a.md", "a.md", "b.md", "b.md", "c.html", "d.json", "e.yaml", "\u00e9.md", "e\u0301.md", "README.md")
@@ -43,7 +44,7 @@ MOMENTS = (-9e8, -9e8 + 86_400, -3e6, -10, 2, 15, 30, 3_000_000, 9e8)
 IDS = ("one", "two", "https://gazette.example/the-one")
 LINES = (
     "heat: 3", "heat: 0", "quality: 2", "secured: x", "published: false", "published: perhaps",
-    "title: Moths", "title: Wasps", "id: one", "topics: [AI]",
+    "title: Moths", "title: Wasps", "id: one", "topics: [AI]", "expires: 2024-05-02", "status: draft",
 )  # fmt: skip
 BROKEN = (
     "---\ntitle: [\n---\n", "---\ntitle: A\ntitle: B\ndate: 2024-01-01\n---\n", "---\nno end",
@@ -106,7 +107,7 @@ class _Drawn:
 
     def __init__(self, chance: random.Random, is_live: bool) -> None:
         self._chance = chance
-        # What happens behind a link is not reported, so the loop alone would find it a minute later.
+        # The system reports no change behind a link, so the loop alone would find it a minute later.
         left_out = {"link"} if is_live else set()
         self._actions = [name for name in WEIGHTS if name not in left_out]
         self._weights = [WEIGHTS[name] for name in self._actions]
@@ -143,6 +144,7 @@ class _Drawn:
             ("updatedDateTime", 0.3, MOMENTS), ("provider", 0.6, PROVIDERS), ("quality", 0.4, range(4)),
             ("heat", 0.4, range(4)), ("secured", 0.2, range(4)), ("id", 0.25, IDS),
             ("published", 0.2, (True, False, "perhaps")), ("webUrl", 0.1, (None,)),
+            ("pubDate", 0.15, MOMENTS), ("expires", 0.2, MOMENTS),
         ):  # fmt: skip
             if chance.random() < likely:
                 fields[name] = self._of(choices)
@@ -252,7 +254,7 @@ class _Drawn:
 
 
 class Outcome(NamedTuple):
-    """What became of a history: how often its indexer was killed, and how it failed, if it did."""
+    """The outcome of a history: how often its indexer was killed, and its failure, if it has one."""
 
     seed: int
     deaths: int
@@ -271,6 +273,8 @@ def prepare() -> None:
         indexer.refresh()
         indexer.close()
         observed(Path(folder) / "state")
+    # Its process was started with the rights of root, and would read files that this process may not read.
+    close_process_pool()
 
 
 def carried_out(seed: int) -> Outcome:

@@ -1,4 +1,4 @@
-"""What editors, tools and accidents do to folders of articles: real files, each action one method of `Disk`.
+"""Actions of editors, tools and accidents on folders of articles: each is one method of `Disk`.
 
 An action names files by numbers, counted through those that are there, and does nothing where it makes no
 sense. So a list of actions stays one when some are left out. Each notes the paths that the system reports.
@@ -19,7 +19,7 @@ from pathlib import Path
 from builders import START, article_text
 
 # Fields whose values are seconds after the start of the history.
-TIMES = ("publishedDateTime", "updatedDateTime")
+TIMES = ("publishedDateTime", "updatedDateTime", "pubDate", "expires")
 
 # How the mtime of a file comes to be what it is.
 MTIMES: Mapping[str, float | None] = {
@@ -41,8 +41,8 @@ class Disk:
     Attributes:
         roots: the folders; they may be away.
         touched: what the system would have reported since this was last emptied: root and path.
-        has_links: whether there was ever a symbolic link. What happens to the target of one is not
-            reported at the link, so only a look at everything finds it.
+        has_links: whether there was ever a symbolic link. The system does not report a change of
+            its target at the link, so only a look at everything finds it.
     """
 
     def __init__(self, base: Path, roots: int, start: float) -> None:

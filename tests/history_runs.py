@@ -1,7 +1,7 @@
 """Carries out a history: what happens to files, and an indexer that follows, dies and is followed by another.
 
 After each look the index must equal one that is built anew from the same files over a copy of the same
-memory, in all that readers can ask, and the memory must have nothing to learn from that. After each sudden
+history, in all that readers can ask, and the history must have nothing to learn from that. After each sudden
 death another process must come to what it would have come to without: the same versions, the same `updated`.
 """
 
@@ -29,13 +29,14 @@ from builders import Clock, a_plan, contents
 from history_disk import Disk
 from sudden_death import Death
 
-from feedserver import indexer as indexers
-from feedserver.archives import Part, closed_parts
-from feedserver.follower import Follower
 from feedserver.index import builds, candidates
-from feedserver.index.reader import IndexReader, Selected
-from feedserver.indexer import Indexer
-from feedserver.lock import IndexerLock
+from feedserver.index.archives import ArchiveDocument, closed_archives
+from feedserver.index.reader import IndexReader
+from feedserver.index.values import Selected
+from feedserver.indexing import judging, removals, storing
+from feedserver.indexing.follower import Follower
+from feedserver.indexing.indexer import Indexer
+from feedserver.indexing.lock import IndexerLock
 from feedserver.model import Kind, ListingKey, Selection
 
 SHARED_MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108  a folder of our own in it
@@ -109,9 +110,15 @@ def carry_out(history: History) -> int:
 def batches_of(size: int | None) -> Iterator[None]:
     """Let few files make many batches, and never time."""
     with ExitStack() as stack:
-        stack.enter_context(mock.patch.object(indexers, "BATCH_SECONDS", 1e9))
+        stack.enter_context(mock.patch.object(storing, "BATCH_SECONDS", 1e9))
         if size is not None:
-            for module, name in ((indexers, "BATCH_FILES"), (builds, "PIECE"), (candidates, "PIECE")):
+            sizes = (
+                (storing, "BATCH_FILES"),
+                (removals, "PIECE_FILES"),
+                (builds, "PIECE"),
+                (candidates, "PIECE"),
+            )
+            for module, name in sizes:
                 stack.enter_context(mock.patch.object(module, name, size))
         yield
 
@@ -189,7 +196,7 @@ class _Run:
         self._let_time_tick()
         twin = self._base / "twin"
         shutil.copytree(self._state, twin)
-        # What two batches make of two files with one id depends on who comes first.
+        # If two files have one id, the result of two batches depends on the first of them.
         is_comparable = how == "scan"
         touched = sorted(self._disk.touched)
         try:
@@ -223,7 +230,7 @@ class _Run:
         return how == "scan"
 
     def _work(self, state: Path, how: str, touched: Sequence[tuple[int, str]]) -> None:
-        """What one process does, from its start to its end."""
+        """The work of one process, from its start to its end."""
         lock = IndexerLock.acquire(state)
         assert lock is not None, "the lock outlived its holder"
         indexer = Indexer(msgspec.structs.replace(self._plan, state_dir=str(state)), self._clock)
@@ -245,7 +252,7 @@ class _Run:
     # --- what must hold ---------------------------------------------------------------------------
 
     def _check_if_settled(self) -> None:
-        # What cannot be looked at stays as it was, as a rebuild could not know.
+        # Files that cannot be looked at stay as they were, which a rebuild could not know.
         if self._mode == "settled" and self._disk.is_complete():
             self._check()
 
@@ -258,7 +265,7 @@ class _Run:
         state = self._base / "again"
         state.mkdir()
         try:
-            copy_memory(self._state, state)
+            copy_history(self._state, state)
             indexer = Indexer(msgspec.structs.replace(self._plan, state_dir=str(state)), self._clock)
             indexer.refresh()
             indexer.close()
@@ -267,7 +274,7 @@ class _Run:
             shutil.rmtree(state)
 
     def _assert_usable(self) -> None:
-        """Whatever a dead process left, what is served is whole."""
+        """Check that readers see a whole index after the death of a process."""
         if builds.serving_build(self._state) is not None:
             assert_whole(self._state)
 
@@ -338,7 +345,7 @@ class _Live(_Run):
     def _run(self) -> None:
         lock = IndexerLock.acquire(self._state)
         assert lock is not None, "the lock outlived its holder"
-        with mock.patch.object(indexers, "UNSETTLED_SECONDS", LIVE_UNSETTLED):
+        with mock.patch.object(judging, "UNSETTLED_SECONDS", LIVE_UNSETTLED):
             plan = msgspec.structs.replace(self._plan, rescan_interval=3600.0)
             Follower(Indexer(plan, time.time), plan, threading.Event()).run()
 
@@ -357,11 +364,14 @@ def _look(indexer: Indexer, how: str, touched: Sequence[tuple[int, str]]) -> Non
 
 
 def observed(state_dir: Path) -> dict[str, Any]:
-    """All that readers can ask of the serving build, what it holds of files, and what the memory holds."""
-    found: dict[str, Any] = {"memory": memory_of(state_dir), "index": contents(state_dir)._asdict()}
+    """All that readers can ask of the serving build, what it holds of files, and what the history holds."""
+    found: dict[str, Any] = {
+        "history": history_of(state_dir),
+        "index": contents(state_dir)._asdict(),
+    }
     reader = IndexReader(state_dir)
     try:
-        keys = [_key(name) for name in sorted(found["index"]["facets"])]
+        keys = [_key(name) for name in sorted(found["index"]["listings"])]
         found["listings"] = {f"{key.kind}/{key.slug}": _listing(reader, key) for key in keys}
         found["directory"] = {kind.value: reader.summaries(kind) for kind in Kind}
         found["counts"] = reader.counts()
@@ -382,13 +392,13 @@ def _listing(reader: IndexReader, key: ListingKey) -> dict[str, Any]:
     newest = reader.select(key, 50)
     assert newest is not None
     parts = [
-        Part(month=month, number=number)
+        ArchiveDocument(month=month, number=number)
         for month in sorted(newest.months)
-        for number in range(1, 1 + closed_parts(newest.months, month, newest.open_month))
+        for number in range(1, 1 + closed_archives(newest.months, month, newest.open_month))
     ]
     return {
         "newest": _shown(newest),
-        **{str(part): _shown(reader.select_part(key, part)) for part in parts},
+        **{str(archive): _shown(reader.select_archive(key, archive)) for archive in parts},
         "are in": reader.are_in(key, [entry.article.id for entry in newest.entries]),
     }
 
@@ -397,24 +407,26 @@ def _shown(selected: Selected | None) -> tuple[Any, ...]:
     """All but what numbers rows, commits and builds."""
     assert selected is not None
     state = msgspec.structs.asdict(selected.state)
-    facts = {name: value for name, value in state.items() if name not in ("id", "changed", "build")}
+    facts = {
+        name: value for name, value in state.items() if name not in ("id", "changed", "retracted", "build")
+    }
     return facts, selected.entries, selected.months, selected.open_month
 
 
-def memory_of(state_dir: Path) -> dict[str, Any]:
-    """What the memory holds of articles, broken files and listings."""
-    with closing(sqlite3.connect(state_dir / builds.MEMORY)) as connection:
+def history_of(state_dir: Path) -> dict[str, Any]:
+    """The rows of the publication history for articles, broken files and listings."""
+    with closing(sqlite3.connect(state_dir / builds.HISTORY_FILE)) as connection:
         return {
             table: {row[:keys]: row[keys:] for row in connection.execute(f"SELECT * FROM {table}")}  # noqa: S608  our own names
             for table, keys in (("article", 1), ("last_good", 1), ("listing", 2))
         }
 
 
-def copy_memory(source: Path, target: Path) -> None:
+def copy_history(source: Path, target: Path) -> None:
     """A consistent copy, also while somebody writes."""
     with (
-        closing(sqlite3.connect(source / builds.MEMORY)) as old,
-        closing(sqlite3.connect(target / builds.MEMORY)) as new,
+        closing(sqlite3.connect(source / builds.HISTORY_FILE)) as old,
+        closing(sqlite3.connect(target / builds.HISTORY_FILE)) as new,
     ):
         old.backup(new)
 
@@ -422,13 +434,13 @@ def copy_memory(source: Path, target: Path) -> None:
 def assert_whole(state_dir: Path) -> None:
     """Nothing is torn: every listing is the sum of its members, and each of them has its article."""
     index = contents(state_dir)
-    sums: dict[str, list[int]] = {name: [0, 0] for name in index.facets}
+    sums: dict[str, list[int]] = {name: [0, 0] for name in index.listings}
     for kind, slug, published, article, updated in index.members:
         _, _, *times, digest, _, _ = index.entries[article]
         assert times == [published, updated], f"{article} is listed with other times than it has"
         sums[f"{kind}/{slug}"][0] += int.from_bytes(digest, "big")
         sums[f"{kind}/{slug}"][1] += 1
-    for name, (version, entries, *_) in index.facets.items():
+    for name, (version, entries, *_) in index.listings.items():
         assert (int(version, 16), entries) == (sums[name][0] % (1 << 128), sums[name][1]), f"{name} is torn"
 
 

@@ -24,9 +24,9 @@ from typing import Any
 from builders import write_article
 from flask import Flask
 
-from feedserver.app import make_app
-from feedserver.indexer import Indexer
-from feedserver.settings import Settings, load_settings
+from feedserver.indexing.indexer import Indexer
+from feedserver.settings.sources import Settings, load_settings
+from feedserver.wiring.application import make_app
 from feedserver.wiring.indexing import make_plan, prepare_state
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -93,7 +93,7 @@ def index(settings: Settings, clock: Callable[[], float] = time.time) -> None:
 def quiet_app(settings: Settings) -> Flask:
     """The application, without its offer to start an indexer: the test indexes."""
     prepare_state(settings)
-    return make_app(settings, lambda: None)
+    return make_app(settings)
 
 
 # --- Servers ------------------------------------------------------------------------------------------
@@ -119,6 +119,7 @@ class Server:
     process: subprocess.Popen[bytes]
     port: int
     folder: Path
+    host: str = "127.0.0.1"
     log: Path = field(init=False)
 
     def __post_init__(self) -> None:
@@ -126,7 +127,7 @@ class Server:
 
     def ask(self, path: str, headers: Mapping[str, str] | None = None, method: str = "GET") -> Answer:
         """One request on a connection of its own, so that any worker may answer."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
+        connection = http.client.HTTPConnection(self.host, self.port, timeout=PATIENCE)
         try:
             connection.putrequest(method, path, skip_accept_encoding=True)
             for name, value in {"Connection": "close", **(headers or {})}.items():
@@ -138,8 +139,8 @@ class Server:
             connection.close()
 
     def send(self, raw: bytes) -> bytes:
-        """What comes back for bytes that no client library would send."""
-        with socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE) as connection:
+        """The answer to bytes that no client library would send."""
+        with socket.create_connection((self.host, self.port), timeout=PATIENCE) as connection:
             with contextlib.suppress(BrokenPipeError, ConnectionResetError):
                 connection.sendall(raw)
             received = b""
@@ -165,7 +166,7 @@ class Server:
         raise AssertionError(f"not within {patience} s: {self.said()}")
 
     def said(self) -> str:
-        """What the server wrote to standard output and standard error so far."""
+        """The standard output and standard error of the server so far."""
         return self.log.read_text(encoding="utf-8", errors="replace")
 
     def family(self) -> set[int]:

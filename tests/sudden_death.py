@@ -2,9 +2,9 @@
 
 The moments are dense. A *tick* is every few steps of SQLite's machine, every statement that begins, and
 every file that is opened, renamed, removed or listed; a child can be killed at any one of them, by its own
-hand and by the real signal. Commits are counted by themselves, too, just before and just after: what lies
-between the commit of one database and that of the other is short. Who wants to hit the inside of a commit,
-where nothing ticks, has the child killed after a time.
+hand and by the real signal. Commits are counted by themselves, too, just before and just after: the
+time between the commit of one database and that of the other is short. To hit the inside of a commit, where
+nothing ticks, a caller has the child killed after a time.
 
 Hooks into Python's own `sqlite3` and audit events, so the program itself knows nothing of it.
 """

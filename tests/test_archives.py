@@ -1,9 +1,10 @@
-"""History in archive documents: a walk finds every live article, and closed parts stay as they are."""
+"""History in archive documents: a walk finds every live article, and they stay as they are."""
 
 from __future__ import annotations
 
 import json
 import tempfile
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,23 +16,26 @@ from hypothesis import strategies as st
 from lxml import etree
 from servers import index, settings_of
 
-from feedserver.archives import (
-    PART_ENTRIES,
-    Part,
-    closed_parts,
+from feedserver.errors import UnknownAddressError
+from feedserver.feeds import feed_renderer
+from feedserver.feeds.document import Document
+from feedserver.feeds.publisher import Publisher
+from feedserver.feeds.representation import Representation
+from feedserver.index.archives import (
+    ARCHIVE_ENTRIES,
+    ArchiveDocument,
+    closed_archives,
     is_closed,
-    last_part,
+    last_archive,
     month_bounds,
     month_of,
-    next_part,
-    parse_part,
-    previous_part,
+    next_archive,
+    parse_archive,
+    previous_archive,
     subscription_entries,
 )
-from feedserver.errors import UnknownAddressError
 from feedserver.model import Format, Kind, ListingKey
-from feedserver.publisher import Document, Publisher
-from feedserver.web.addresses import parse
+from feedserver.site.addresses import parse
 from feedserver.wiring.publishing import make_publisher
 
 ARTICLES = ListingKey(kind=Kind.ARTICLES)
@@ -52,8 +56,8 @@ def test_a_month_is_the_one_of_its_first_and_of_its_last_second(month: int) -> N
 
 
 def test_a_part_is_named_by_its_month_and_number() -> None:
-    assert str(Part(month=2020 * 12 + 5, number=3)) == "2020-06.3"
-    assert parse_part("2020-06.3") == Part(month=2020 * 12 + 5, number=3)
+    assert str(ArchiveDocument(month=2020 * 12 + 5, number=3)) == "2020-06.3"
+    assert parse_archive("2020-06.3") == ArchiveDocument(month=2020 * 12 + 5, number=3)
 
 
 @pytest.mark.parametrize(
@@ -71,7 +75,7 @@ def test_a_part_is_named_by_its_month_and_number() -> None:
     ],
 )
 def test_what_names_no_part_is_none(text: str) -> None:
-    assert parse_part(text) is None
+    assert parse_archive(text) is None
 
 
 @given(months=counts, open_month=open_months)
@@ -79,14 +83,14 @@ def test_going_back_part_by_part_meets_every_closed_part_once(
     months: dict[int, int], open_month: int
 ) -> None:
     met = []
-    part = last_part(months, open_month)
-    while part is not None:
-        met.append(part)
-        part = previous_part(part, months, open_month)
+    archive = last_archive(months, open_month)
+    while archive is not None:
+        met.append(archive)
+        archive = previous_archive(archive, months, open_month)
     expected = [
-        Part(month=month, number=number)
+        ArchiveDocument(month=month, number=number)
         for month in months
-        for number in range(1, closed_parts(months, month, open_month) + 1)
+        for number in range(1, closed_archives(months, month, open_month) + 1)
     ]
     assert met == sorted(expected, reverse=True)
     assert all(is_closed(one, months, open_month) for one in met)
@@ -94,11 +98,11 @@ def test_going_back_part_by_part_meets_every_closed_part_once(
 
 @given(months=counts, open_month=open_months)
 def test_next_is_the_reverse_of_previous(months: dict[int, int], open_month: int) -> None:
-    part = last_part(months, open_month)
-    while part is not None:
-        before = previous_part(part, months, open_month)
-        assert before is None or next_part(before, months, open_month) == part
-        part = before
+    archive = last_archive(months, open_month)
+    while archive is not None:
+        before = previous_archive(archive, months, open_month)
+        assert before is None or next_archive(before, months, open_month) == archive
+        archive = before
 
 
 @given(months=counts, open_month=open_months)
@@ -106,9 +110,9 @@ def test_every_entry_is_in_a_closed_part_or_in_the_subscription_document(
     months: dict[int, int], open_month: int
 ) -> None:
     archived = sum(
-        min(months[month] - (number - 1) * PART_ENTRIES, PART_ENTRIES)
+        min(months[month] - (number - 1) * ARCHIVE_ENTRIES, ARCHIVE_ENTRIES)
         for month in months
-        for number in range(1, closed_parts(months, month, open_month) + 1)
+        for number in range(1, closed_archives(months, month, open_month) + 1)
     )
     assert archived + subscription_entries(months, open_month) == sum(months.values())
 
@@ -192,9 +196,9 @@ def test_archive_documents_link_their_neighbours_and_say_what_they_are(site: Sit
     for month in (3, 4, 5):
         site.write(f"month-{month}", datetime(2025, month, 2, tzinfo=UTC))
     publisher = site.publish()
-    part = parse_part("2025-04.1")
+    archive = parse_archive("2025-04.1")
     for fmt, link in ((Format.ATOM, "link"), (Format.RSS, "link")):
-        root = etree.fromstring(publisher.feed_document(Document(ARTICLES, fmt, part)).body)
+        root = etree.fromstring(publisher.feed_document(Document(ARTICLES, fmt, archive)).body)
         links = {
             one.get("rel"): one.get("href")
             for one in root.iter(f"{{http://www.w3.org/2005/Atom}}{link}")
@@ -226,7 +230,7 @@ def test_a_part_that_is_empty_or_not_closed_does_not_exist(site: Site, name: str
     site.write("june", datetime(2025, 6, 2, tzinfo=UTC))
     publisher = site.publish()
     with pytest.raises(UnknownAddressError):
-        publisher.feed_document(Document(ARTICLES, Format.RSS, parse_part(name)))
+        publisher.feed_document(Document(ARTICLES, Format.RSS, parse_archive(name)))
 
 
 def test_a_backdated_article_changes_its_month_and_the_links_of_its_neighbours_only(site: Site) -> None:
@@ -250,17 +254,47 @@ def test_a_correction_changes_only_the_part_that_holds_it(site: Site) -> None:
     assert {name for name in before if before[name] != after[name]} == {"2025-02.1"}
 
 
+def test_an_archive_document_that_an_article_did_not_leave_may_be_the_last_good_one(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An article left its listing after the first copy; the copy is left anew, since it is still current."""
+    for month in (1, 2, 4):
+        site.write(f"month-{month}", datetime(2025, month, 2, tzinfo=UTC))
+    april = Document(ARTICLES, Format.RSS, parse_archive("2025-04.1"))
+    before = site.publish().feed_document(april)
+    (site.folder / "month-1.md").unlink()
+    assert site.publish().feed_document(april).body == before.body
+
+    site.write("month-4", datetime(2025, 4, 2, tzinfo=UTC), title="Corrected")
+    publisher = site.publish()
+    monkeypatch.setattr(feed_renderer, "render", _failing)
+    assert publisher.feed_document(april).body == before.body
+    assert publisher.stale.count == 1
+
+
+def _failing(*_: object) -> bytes:
+    raise ValueError("broken")
+
+
 def _parts(publisher: Publisher) -> dict[str, tuple[str, datetime | None]]:
     """The validators of all archive documents of everything, by their names."""
     found = {}
     for number in range(2025 * 12, 2025 * 12 + 12):
-        part = Part(month=number, number=1)
+        archive = ArchiveDocument(month=number, number=1)
         try:
-            document = publisher.feed_document(Document(ARTICLES, Format.RSS, part))
+            document = _with_date(publisher, Document(ARTICLES, Format.RSS, archive))
         except UnknownAddressError:
             continue
-        found[str(part)] = (document.etag, document.last_modified)
+        found[str(archive)] = (document.etag, document.last_modified)
     return found
+
+
+def _with_date(publisher: Publisher, name: Document) -> Representation:
+    """A document when its Last-Modified has come, which takes two seconds at most."""
+    end = time.monotonic() + 10
+    while (document := publisher.feed_document(name)).last_modified is None and time.monotonic() < end:
+        time.sleep(0.05)
+    return document
 
 
 moves = st.lists(

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import re
 import time
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from html.parser import HTMLParser
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from feedserver.articles.body import digest_of, render_body
+from feedserver.articles.body import digest_of, plain_body, render_body
 from feedserver.articles.embeds import find_video
+from feedserver.articles.markup import MarkupError
+from feedserver.articles.references import NOWHERE, Place
 from feedserver.model import Video
 
 BASE = "https://blog.example/sub/"
+PLACE = Place(page=f"{BASE}page/", base=BASE)
 HOSTILE = st.lists(
     st.sampled_from(
         [
@@ -81,20 +86,20 @@ class Elements(HTMLParser):
         self.found.append((tag, {name: value or "" for name, value in attrs}))
 
 
-def from_html(text: str, base_url: str = "") -> str:
-    return render_body(text, is_html=True, base_url=base_url)
+def from_html(text: str, place: Place = NOWHERE) -> str:
+    return render_body(text, is_html=True, place=place)
 
 
-def from_markdown(text: str, base_url: str = "") -> str:
-    return render_body(text, is_html=False, base_url=base_url)
+def from_markdown(text: str, place: Place = NOWHERE) -> str:
+    return render_body(text, is_html=False, place=place)
 
 
 # --- Safety
 
 
-@given(HOSTILE, st.booleans(), st.sampled_from(["", BASE]))
-def test_nothing_active_survives(text: str, is_html: bool, base_url: str) -> None:
-    markup = render_body(text, is_html=is_html, base_url=base_url)
+@given(HOSTILE, st.booleans(), st.sampled_from([NOWHERE, PLACE]))
+def test_nothing_active_survives(text: str, is_html: bool, place: Place) -> None:
+    markup = render_body(text, is_html=is_html, place=place)
     for tag, attributes in Elements(markup).found:
         assert tag not in {"script", "style", "iframe", "object", "embed", "form", "svg", "math", "template"}
         assert not any(name.startswith("on") or name in {"style", "data-src"} for name in attributes)
@@ -104,9 +109,9 @@ def test_nothing_active_survives(text: str, is_html: bool, base_url: str) -> Non
 
 @given(HOSTILE, st.booleans())
 def test_the_same_text_gives_the_same_html_which_sanitises_to_itself(text: str, is_html: bool) -> None:
-    markup = render_body(text, is_html=is_html, base_url=BASE)
-    assert markup == render_body(text, is_html=is_html, base_url=BASE)
-    assert from_html(markup, BASE) == markup
+    markup = render_body(text, is_html=is_html, place=PLACE)
+    assert markup == render_body(text, is_html=is_html, place=PLACE)
+    assert from_html(markup, PLACE) == markup
 
 
 @given(st.text())
@@ -120,7 +125,7 @@ def test_a_body_holds_no_character_that_xml_refuses(text: str) -> None:
     ("text", "expected"),
     [
         ("<p onclick=x style='color:red' class=a id=b>t</p><script>1</script>", "<p>t</p>"),
-        ("<a href=' JavaScript:x'>t</a>", "<a>t</a>"),
+        ("<a href=' JavaScript:x'>t</a>", "t"),
         ("<a href='mailto:a@b.example'>t</a>", '<a href="mailto:a@b.example">t</a>'),
         ("<svg><script>x</script>drawn</svg>t", "t"),
         ("<form>f<input><button>b</button></form>t", "ft"),
@@ -160,15 +165,45 @@ def test_a_player_of_anything_but_the_web_vanishes() -> None:
 
 def test_pictures_of_one_pixel_vanish() -> None:
     counter = '<img src="https://t.example/1.gif" width="1" height="1">'
-    thin = '<img src="https://t.example/2.gif" width="1" height="9">'
+    thin = '<img src="https://t.example/2.gif" width="1" height="9" referrerpolicy="no-referrer">'
     assert from_html(counter + thin) == thin
 
 
 def test_a_lazy_picture_gets_its_address() -> None:
     lazy = '<img src="data:image/gif;base64,R0" data-src="https://i.example/a.png" alt="&quot;a&quot; > b">'
     assert Elements(from_html(lazy)).found == [
-        ("img", {"src": "https://i.example/a.png", "alt": '"a" > b'}),
+        ("img", {"src": "https://i.example/a.png", "alt": '"a" > b', "referrerpolicy": "no-referrer"}),
     ]
+
+
+@pytest.mark.parametrize("address", ["src", "data-src"])
+@pytest.mark.parametrize(
+    ("stated", "policy"),
+    [
+        ("", "no-referrer"),
+        ('referrerpolicy="origin"', "origin"),
+        ("ReferrerPolicy='Unsafe-URL'", "Unsafe-URL"),
+        ('referrerpolicy="strict-origin-when-cross-origin"', "strict-origin-when-cross-origin"),
+        ('referrerpolicy="everything"', "no-referrer"),
+        ('referrerpolicy=""', "no-referrer"),
+        ('referrerpolicy="origin" referrerpolicy="everything"', "origin"),
+        ('alt="referrerpolicy"', "no-referrer"),
+    ],
+)
+def test_a_picture_is_loaded_without_a_referrer_unless_the_article_says_how(
+    address: str, stated: str, policy: str
+) -> None:
+    text = f'<img {stated} {address}="https://i.example/a.png">'
+    for markup in (from_html(text), from_markdown(text)):
+        (picture,) = [attributes for tag, attributes in Elements(markup).found if tag == "img"]
+
+        assert (picture["src"], picture["referrerpolicy"]) == ("https://i.example/a.png", policy)
+
+
+def test_the_policy_is_for_pictures_only() -> None:
+    assert from_html('<a referrerpolicy="origin" href="https://e.example/">t</a>') == (
+        '<a href="https://e.example/">t</a>'
+    )
 
 
 # --- Relative URLs
@@ -176,17 +211,31 @@ def test_a_lazy_picture_gets_its_address() -> None:
 
 def test_relative_urls_are_resolved_against_the_base() -> None:
     text = '<a href="../x?a=1">t</a><img src="i.png"><video poster="/p.png" src="v.mp4"></video>'
-    urls = [v for _, a in Elements(from_html(text, BASE)).found for k, v in a.items() if k != "controls"]
+    found = Elements(from_html(text, PLACE)).found
+    urls = [v for _, a in found for k, v in a.items() if k in {"href", "poster", "src"}]
     root = "https://blog.example/"
     assert sorted(urls) == [f"{root}p.png", f"{root}sub/i.png", f"{root}sub/v.mp4", f"{root}x?a=1"]
 
 
 def test_without_a_base_relative_urls_are_dropped() -> None:
-    assert from_html('<a href="/x">t</a><img src="i.png" alt="p"><q cite="y">z</q>') == "<a>t</a><q>z</q>"
+    assert from_html('<a href="/x">t</a><img src="i.png" alt="p"><q cite="y">z</q>') == "t<q>z</q>"
 
 
-def test_a_link_to_a_place_in_the_text_leads_nowhere() -> None:
-    assert from_html('<a href="#top">t</a>', BASE) == "<a>t</a>"
+def test_a_link_to_a_place_in_the_text_leads_to_the_page() -> None:
+    assert from_html('<a href="#top">t</a>', PLACE) == f'<a href="{BASE}page/#top">t</a>'
+    assert from_html('<a href="#top">t</a>', Place(base=BASE)) == "t"
+
+
+def test_a_footnote_leads_to_the_page() -> None:
+    assert f'<a href="{BASE}page/#fn:one">1</a>' in from_markdown("Text[^one].\n\n[^one]: A note.", PLACE)
+
+
+def test_bodies_that_are_rendered_at_once_keep_their_own_places() -> None:
+    places = [Place(page=f"https://blog.example/{number}/", base=BASE) for number in range(4)]
+    text = '<p><a href="#top">t</a></p>' * 200
+    with ThreadPoolExecutor(len(places)) as pool:
+        for place, markup in zip(places * 20, pool.map(partial(from_html, text), places * 20), strict=True):
+            assert markup.count(f'href="{place.page}#top"') == 200
 
 
 # --- Markdown
@@ -232,12 +281,20 @@ PATHOLOGICAL = {
 }
 
 
+def bounded(text: str, *, is_html: bool) -> str:
+    """A body as an article gets it."""
+    try:
+        return render_body(text, is_html=is_html, place=PLACE)
+    except MarkupError:
+        return plain_body(text, is_html=is_html)
+
+
 @pytest.mark.parametrize("name", PATHOLOGICAL)
 def test_pathological_bodies_neither_hang_nor_recurse(name: str) -> None:
     started = time.process_time()
-    render_body(PATHOLOGICAL[name], is_html=False)
-    render_body(PATHOLOGICAL[name], is_html=True)
-    assert time.process_time() - started < 30  # the slowest takes 3 s
+    bounded(PATHOLOGICAL[name], is_html=False)
+    bounded(PATHOLOGICAL[name], is_html=True)
+    assert time.process_time() - started < 10  # the slowest takes 0.8 s
 
 
 # --- Digest

@@ -1,4 +1,4 @@
-"""What aggregators are asked to show beside a feed: from the settings to RSS and Atom, if at all."""
+"""Branding for aggregators: from the settings to RSS and Atom, and only if it is set."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from feed_samples import RICH, a_feed
 from servers import index, settings_of, write_story
 
 from feedserver.errors import SettingsError
+from feedserver.feeds.document import Document
 from feedserver.model import Branding, Format, Kind, ListingKey
-from feedserver.publisher import Document
 from feedserver.render import render
 from feedserver.wiring.publishing import make_publisher
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 import errno
 import gc
+import hashlib
 import logging
 import os
 import pickle
+import re
 import shutil
 import socket
 import socketserver
@@ -29,13 +31,21 @@ from hypothesis import strategies as st
 from servers import free_port
 from unprivileged import open_folder, unprivileged
 
-from feedserver.cache import FeedCache, open_cache
 from feedserver.errors import SettingsError
+from feedserver.feeds import cache as caching
+from feedserver.feeds.cache import FeedCache
 
 __all__ = ["open_folder"]  # a fixture, by its name
 
 KEY = "0123456789abcdef" * 2
+SECRET = "of all processes of the tests"  # noqa: S105  no secret, a test
 VALUE = b"\x00<feed>\xff</feed>" * 1000
+
+
+def open_cache(
+    url: str, folder: Path, max_age: int, *, max_size: int = 10_000_000, secret: str = SECRET
+) -> FeedCache:
+    return caching.open_cache(url, folder, lambda: secret, max_age=max_age, max_size=max_size)
 
 
 def files_in(folder: Path) -> list[Path]:
@@ -151,7 +161,157 @@ def test_a_file_cut_off_or_changed_anywhere_is_a_miss(folder: Path, cache: FeedC
 def test_a_value_that_others_stored_is_a_miss(stored: object) -> None:
     backend = SimpleCache()
     backend.set(KEY, stored)
-    assert FeedCache(lambda: backend).get(KEY) is None
+    assert FeedCache(lambda: backend, lambda: SECRET).get(KEY) is None
+
+
+# --- Versions
+
+
+@pytest.mark.parametrize("url", ["", "memory://"])
+def test_a_value_stands_in_for_others_of_its_series_alone(url: str, folder: Path) -> None:
+    cache = open_cache(url, folder, 60)
+    cache.set(KEY, VALUE, "version 1", "before")
+    assert cache.get(KEY, "version 1") == cache.latest(KEY) == cache.latest(KEY, "before") == VALUE
+    assert cache.latest(KEY, "after") is None
+    cache.set(KEY, VALUE, "version 1", "after")
+    assert (cache.latest(KEY, "before"), cache.latest(KEY, "after")) == (None, VALUE)
+
+
+@pytest.mark.parametrize("url", ["", "memory://"])
+def test_a_new_version_takes_the_place_of_the_one_before(url: str, folder: Path) -> None:
+    cache = open_cache(url, folder, 60)
+    for turn in range(10):
+        cache.set(KEY, b"%d" % turn, f"version {turn}")
+    assert cache.get(KEY, "version 9") == cache.latest(KEY) == b"9"
+    assert [cache.get(KEY, version) for version in ("version 8", "", "version 90")] == [None] * 3
+    if not url:
+        assert len(files_in(folder)) == 1
+
+
+# --- Others who can write to the cache
+
+
+class Open(BaseCache):
+    """A backend that everybody can read and write."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.values: dict[str, Any] = {}
+
+    def get(self, key: str) -> Any:
+        return self.values.get(key)
+
+    def set(self, key: str, value: Any, timeout: Any = None) -> bool:
+        self.values[key] = value
+        return True
+
+
+def forgeries(backend: Open, name: str, other: str) -> Iterator[bytes]:
+    """All that can be made of what is stored, by somebody who knows the program but not the secret."""
+    stored = backend.values[name]
+    evil = b"<evil/>"
+    yield backend.values[other]
+    yield hashlib.blake2b(evil, digest_size=16).digest() + evil
+    yield stored[:16] + backend.values[other][16:]
+    yield stored[:32] + evil
+    yield stored + evil
+    yield stored[:16] + stored[32:]
+    for guess in ("", "secret", name):
+        key = guess.encode()
+        yield hashlib.blake2b(stored[16:32] + evil, digest_size=16, key=key).digest() + stored[16:32] + evil
+        foreign = Open()
+        FeedCache(lambda: foreign, lambda: guess).set(KEY, evil, "1")  # noqa: B023  used at once
+        yield next(iter(foreign.values.values()))
+
+
+def test_nobody_without_the_secret_makes_a_value(folder: Path) -> None:
+    backend = Open()
+    cache = FeedCache(lambda: backend, lambda: SECRET)
+    cache.set(KEY, VALUE, "1")
+    cache.set("another", b"of another name", "1")
+    name, other = backend.values
+    for forged in list(forgeries(backend, name, other)):
+        backend.values[name] = forged
+        assert (cache.get(KEY, "1"), cache.latest(KEY)) == (None, None)
+    assert cache.failures == 0
+
+
+@given(data=st.data())
+def test_a_value_that_was_changed_in_any_way_is_a_miss(data: st.DataObject) -> None:
+    backend = Open()
+    cache = FeedCache(lambda: backend, lambda: SECRET)
+    cache.set(KEY, b"<feed/>", "1")
+    (name,) = backend.values
+    stored = backend.values[name]
+    changed = data.draw(
+        st.binary()
+        | st.integers(0, len(stored) - 1).map(lambda at: stored[:at])
+        | st.tuples(st.integers(0, len(stored) - 1), st.integers(1, 255)).map(
+            lambda flip: stored[: flip[0]] + bytes([stored[flip[0]] ^ flip[1]]) + stored[flip[0] + 1 :]
+        )
+    )
+    backend.values[name] = changed
+    assert cache.latest(KEY) is None
+
+
+def test_sites_with_other_secrets_share_a_backend_and_nothing_else() -> None:
+    backend = Open()
+    ours, theirs = FeedCache(lambda: backend, lambda: "ours"), FeedCache(lambda: backend, lambda: "theirs")
+    ours.set(KEY, b"ours")
+    assert theirs.get(KEY) is None
+    theirs.set(KEY, b"theirs")
+    assert (ours.get(KEY), theirs.get(KEY)) == (b"ours", b"theirs")
+
+
+def test_without_its_secret_a_cache_keeps_and_gives_nothing(folder: Path) -> None:
+    def lost() -> str:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    backend = Open()
+    cache = FeedCache(lambda: backend, lost)
+    cache.set(KEY, VALUE)
+    assert (cache.get(KEY), backend.values, cache.failures) == (None, {}, 2)
+
+
+def plant_pipe(path: Path) -> None:
+    os.mkfifo(path)
+
+
+def plant_link(path: Path) -> None:
+    path.symlink_to("/dev/zero")
+
+
+def plant_folder(path: Path) -> None:
+    path.mkdir()
+
+
+def plant_huge_file(path: Path) -> None:
+    path.touch()
+    os.truncate(path, 10**12)  # sparse
+
+
+def plant_socket(path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as server, contextlib.chdir(path.parent):
+        server.bind(path.name)
+
+
+@pytest.mark.parametrize(
+    "plant",
+    [plant_pipe, plant_link, plant_folder, plant_huge_file, plant_socket],
+    ids=lambda one: one.__name__,
+)
+def test_what_others_put_in_place_of_a_value_is_neither_waited_for_nor_followed(
+    plant: Callable[[Path], None], folder: Path, cache: FeedCache
+) -> None:
+    cache.set(KEY, VALUE)
+    (file,) = files_in(folder)
+    file.unlink()
+    plant(file)
+    assert cache.get(KEY) is None
+    cache.set("another", VALUE)
+    assert cache.get("another") == VALUE
+    cache.sweep(time.time())
+    assert cache.get(KEY) is None
 
 
 # --- Failures
@@ -182,7 +342,7 @@ class Broken(BaseCache):
 
 def test_any_exception_of_a_backend_is_a_miss_and_is_counted() -> None:
     broken = Broken(ConnectionError("gone"), ValueError("odd"), RecursionError())
-    cache = FeedCache(lambda: broken)
+    cache = FeedCache(lambda: broken, lambda: SECRET)
     for _ in range(3):
         assert cache.get(KEY) is None
         cache.set(KEY, VALUE)
@@ -192,11 +352,11 @@ def test_any_exception_of_a_backend_is_a_miss_and_is_counted() -> None:
 def test_each_kind_of_failure_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
     full, denied = OSError(errno.ENOSPC, "No space left"), OSError(errno.EACCES, "Permission denied")
     broken = Broken(full, denied, ValueError("odd"))
-    cache = FeedCache(lambda: broken)
+    cache = FeedCache(lambda: broken, lambda: SECRET)
     for _ in range(30):
         cache.get(KEY)
     assert [(record.name, record.levelno) for record in caplog.records] == [
-        ("feedserver.cache", logging.WARNING)
+        ("feedserver.feeds.cache", logging.WARNING)
     ] * 3
     assert "No space left" in caplog.records[0].getMessage()
 
@@ -204,12 +364,12 @@ def test_each_kind_of_failure_is_logged_once(caplog: pytest.LogCaptureFixture) -
 def test_an_interrupt_is_no_failure_of_the_cache() -> None:
     broken = Broken(KeyboardInterrupt())  # type: ignore[arg-type]
     with pytest.raises(KeyboardInterrupt):
-        FeedCache(lambda: broken).get(KEY)
+        FeedCache(lambda: broken, lambda: SECRET).get(KEY)
 
 
 def test_a_backend_that_fails_slowly_is_left_alone_for_ten_seconds() -> None:
     broken = Broken(TimeoutError(), seconds=0.2)
-    cache = FeedCache(lambda: broken, clock=broken.clock)
+    cache = FeedCache(lambda: broken, lambda: SECRET, clock=broken.clock)
     for _ in range(100):
         cache.get(KEY)
         cache.set(KEY, VALUE)
@@ -221,7 +381,7 @@ def test_a_backend_that_fails_slowly_is_left_alone_for_ten_seconds() -> None:
 
 def test_a_backend_that_fails_quickly_is_asked_again() -> None:
     broken = Broken(TimeoutError())
-    cache = FeedCache(lambda: broken, clock=broken.clock)
+    cache = FeedCache(lambda: broken, lambda: SECRET, clock=broken.clock)
     cache.get(KEY)
     cache.get(KEY)
     assert broken.calls == 2
@@ -250,7 +410,7 @@ def test_a_folder_in_place_of_a_value_costs_only_that_value(
     assert files_in(folder) == []  # no temporary file is left
     cache.set("other", VALUE)
     assert cache.get("other") == VALUE
-    assert {record.name for record in caplog.records} == {"feedserver.cache"}
+    assert {record.name for record in caplog.records} == {"feedserver.feeds.cache"}
 
 
 def test_a_folder_removed_while_the_server_runs_is_made_again(folder: Path, cache: FeedCache) -> None:
@@ -269,9 +429,9 @@ def test_files_of_another_user_stall_no_request() -> None:
     program = f"""if True:
         import os, sys, time
         from pathlib import Path
-        from feedserver.cache import open_cache
+        from feedserver.feeds.cache import open_cache
         os.setgid(65534); os.setuid(65534)
-        cache = open_cache("", Path(sys.argv[1]), 60)
+        cache = open_cache("", Path(sys.argv[1]), lambda: {SECRET!r}, max_age=60, max_size=10**7)
         start = time.monotonic()
         assert cache.get({KEY!r}) is None
         cache.set({KEY!r}, b"mine")
@@ -305,9 +465,9 @@ def test_a_disk_that_is_full_costs_the_values_that_do_not_fit_and_leaves_no_scra
     program = f"""if True:
         import resource, sys
         from pathlib import Path
-        from feedserver.cache import open_cache
+        from feedserver.feeds.cache import open_cache
         resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
-        cache = open_cache("", Path(sys.argv[1]), 60)
+        cache = open_cache("", Path(sys.argv[1]), lambda: {SECRET!r}, max_age=60, max_size=10**7)
         cache.set({KEY!r}, b"x" * 100_000)
         assert cache.get({KEY!r}) is None
         assert cache.failures == 1
@@ -350,6 +510,90 @@ def test_what_expired_is_swept(folder: Path, cache: FeedCache) -> None:
     assert files_in(folder) == []
 
 
+# --- The limit
+
+
+def size_of(folder: Path) -> int:
+    return sum(-(-path.stat().st_size // 4096) * 4096 for path in folder.iterdir())
+
+
+@pytest.mark.parametrize("size", [10, 4_000, 30_000, 600_000])
+def test_the_folder_stays_below_its_limit_and_keeps_what_was_written_last(size: int, folder: Path) -> None:
+    limit, begun = 2_000_000, time.time() - 500
+    cache = open_cache("", folder, 1000, max_size=limit)
+    for turn in range(700 if size < 600_000 else 30):
+        cache.set(f"key {turn}", b"x" * size)
+        newest = max(files_in(folder), key=lambda path: path.stat().st_mtime_ns)
+        os.utime(newest, (begun + turn / 2,) * 2)  # file systems keep time in ticks
+        if turn % 50 == 0:
+            assert size_of(folder) <= limit
+        assert cache.get(f"key {turn}") is not None
+    assert size_of(folder) <= limit
+    kept = [cache.get(f"key {number}") is not None for number in range(turn + 1)]
+    assert kept == sorted(kept)  # those that went are the first
+    assert sum(kept) * max(size, 4096) > limit / 2
+    assert cache.failures == 0
+
+
+def test_a_lower_limit_holds_from_the_first_value_on(folder: Path, cache: FeedCache) -> None:
+    for number in range(100):
+        cache.set(f"key {number}", b"x" * 30_000)
+    assert size_of(folder) > 3_000_000
+    open_cache("", folder, 60, max_size=1_000_000).set(KEY, VALUE)
+    assert size_of(folder) <= 1_000_000
+
+
+def test_a_value_beyond_the_limit_is_not_kept_and_costs_nothing_else(folder: Path) -> None:
+    cache = open_cache("", folder, 60, max_size=1_000_000)
+    cache.set(KEY, b"x" * 1_100_000)
+    assert (cache.get(KEY), cache.failures, size_of(folder)) == (None, 0, 0)
+
+
+def test_files_of_a_clock_that_was_ahead_do_not_stay(folder: Path, cache: FeedCache) -> None:
+    cache.set(KEY, VALUE)
+    later = time.time() + 400 * 86_400
+    os.utime(files_in(folder)[0], (later, later))
+    assert cache.sweep(time.time()) == 1
+
+
+FILLER = f"""if True:
+    import sys
+    from pathlib import Path
+    from feedserver.feeds.cache import open_cache
+    cache = open_cache("", Path(sys.argv[1]), lambda: {SECRET!r}, max_age=60, max_size=2_000_000)
+    for turn in range(300):
+        cache.set(f"{{sys.argv[2]}} {{turn}}", bytes([turn % 251]) * 20_000)
+    assert cache.failures == 0, cache.failures
+"""
+
+
+def test_the_limit_holds_for_many_processes_one_of_which_is_killed(folder: Path) -> None:
+    command = [sys.executable, "-c", FILLER, str(folder)]
+    root = Path(__file__).parent.parent
+    fillers = [subprocess.Popen([*command, str(number)], cwd=root) for number in range(4)]
+    most = 0
+    while any(filler.poll() is None for filler in fillers):
+        if folder.exists():
+            fillers[0].kill()
+            with contextlib.suppress(FileNotFoundError):
+                most = max(most, size_of(folder))
+        time.sleep(0.01)
+    assert [filler.wait() for filler in fillers[1:]] == [0, 0, 0]
+    assert most <= 2_000_000
+
+
+def test_the_cache_in_memory_has_the_limit_too() -> None:
+    cache = open_cache("memory://", Path("unused"), 60, max_size=1_000_000)
+    for number in range(5000):
+        cache.set(f"key {number}", b"")
+    kept = sum(cache.get(f"key {number}") is not None for number in range(5000))
+    assert 0 < kept < 2_000
+    cache.set(KEY, b"x" * 999_000)
+    assert cache.get("key 4999") is None
+    cache.set(KEY, b"x" * 2_000_000)
+    assert (cache.get(KEY), cache.failures) == (None, 0)
+
+
 def test_the_memory_cache_needs_no_sweeping() -> None:
     cache = open_cache("memory://", Path("unused"), 60)
     cache.set(KEY, VALUE)
@@ -358,14 +602,14 @@ def test_the_memory_cache_needs_no_sweeping() -> None:
 
 # --- Many at once
 
-WORKER = """if True:
+WORKER = f"""if True:
     import sys, time
     from pathlib import Path
-    from feedserver.cache import open_cache
-    cache = open_cache("", Path(sys.argv[1]), 60)
+    from feedserver.feeds.cache import open_cache
+    cache = open_cache("", Path(sys.argv[1]), lambda: {SECRET!r}, max_age=60, max_size=10**7)
     hits = 0
     for turn in range(150):
-        key = f"key-{turn % 5}"
+        key = f"key-{{turn % 5}}"
         value = cache.get(key)
         if value is not None:
             hits += 1
@@ -497,11 +741,15 @@ def test_a_server_keeps_values_under_our_prefix_for_the_maximum_age(
         assert cache.get(KEY) == VALUE
         assert cache.failures == 0
         stored: dict[bytes, bytes] = server.stored  # type: ignore[attr-defined]
-        assert list(stored) == [b"feedserver:" + KEY.encode()]
+        (key,) = stored
+        assert re.fullmatch(rb"feedserver:[0-9a-f]{40}", key)
         lifetime = int(server.lifetimes[0][-1])  # type: ignore[attr-defined]
         assert lifetime == 60 or abs(lifetime - time.time() - 60) < 10
-        stored[b"feedserver:" + KEY.encode()] += b"x"
-        assert cache.get(KEY) is None
+        for turn in range(10):  # what is superseded is replaced, and nothing of it stays
+            cache.set(KEY, b"%d" % turn, f"version {turn}")
+        assert (list(stored), cache.latest(KEY)) == ([key], b"9")
+        stored[key] += b"x"
+        assert cache.get(KEY, "version 9") is None
 
 
 @with_servers

@@ -1,4 +1,4 @@
-"""What feeds say of themselves: titles, descriptions, ids and pictures, from nothing but values."""
+"""Channels of feeds: titles, descriptions, ids and pictures, from values alone."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from msgspec.structs import replace
 
-from feedserver.channels import SiteFacts, describe, listing_title, make_feed, summarise
-from feedserver.index.reader import FacetState, Selected, SelectedEntry
+from feedserver.feeds.channels import SiteFacts, describe, listing_title, make_feed, summarise
+from feedserver.index.values import ListingState, Selected, SelectedEntry
 from feedserver.model import (
     Article,
     Feed,
@@ -50,12 +50,13 @@ CATEGORY = ListingKey(kind=Kind.CATEGORY, slug="news")
 MINE = ListingKey(kind=Kind.FEED, slug="mine")
 
 
-def state_of(key: ListingKey = TOPIC, title: str = "AI", taxonomy: Taxonomy | None = None) -> FacetState:
-    return FacetState(
+def state_of(key: ListingKey = TOPIC, title: str = "AI", taxonomy: Taxonomy | None = None) -> ListingState:
+    return ListingState(
         key=key,
         id=1,
         version="00",
         changed=1,
+        retracted=0,
         build="index-1",
         count=0,
         title=title,
@@ -65,7 +66,7 @@ def state_of(key: ListingKey = TOPIC, title: str = "AI", taxonomy: Taxonomy | No
     )
 
 
-def feed_of(state: FacetState, entries: Sequence[SelectedEntry]) -> Feed:
+def feed_of(state: ListingState, entries: Sequence[SelectedEntry]) -> Feed:
     return make_feed(Selected(state=state, entries=tuple(entries), months={}, open_month=0), SITE)
 
 

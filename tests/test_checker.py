@@ -9,16 +9,17 @@ from builders import START, Clock, a_plan, contents, write_article, write_file
 from hypothesis import given
 from hypothesis import strategies as st
 
-from feedserver import checker
-from feedserver.checker import Checked
-from feedserver.indexer import Indexer
-from feedserver.model import Finding, Severity, Verdict
+from feedserver.findings import FindingCode, Severity
+from feedserver.indexing import checker
+from feedserver.indexing.checker import Checked
+from feedserver.indexing.indexer import Indexer
+from feedserver.model import Finding, Verdict
 
-FINDING = Finding(severity=Severity.ERROR, code="bad-date", message="not a date", line=4, column=7)
+FINDING = Finding(severity=Severity.ERROR, code=FindingCode.BAD_DATE, message="not a date", line=4, column=7)
 
 
 def check(tmp_path: Path, *folders: Path) -> dict[str, tuple[str, list[str]]]:
-    """What a check says: per path the verdict and the codes of findings."""
+    """The result of a check: the verdict and the codes of findings of each path."""
     plan = a_plan(tmp_path / "state", *folders)
     checked = checker.check(plan, [folder.name for folder in folders], START)
     assert len({one.path for one in checked}) == len(checked)
@@ -95,9 +96,9 @@ def test_text_is_what_compilers_write() -> None:
 
 
 def test_github_gets_a_workflow_command() -> None:
-    hostile = Finding(severity=Severity.INFO, code="x", message="50% of\nlines::error")
+    hostile = Finding(severity=Severity.INFO, code=FindingCode.FOLDER, message="50% of\nlines::error")
     assert checker.as_github("a,b:c.md", hostile) == (
-        "::notice file=a%2Cb%3Ac.md,line=1,col=1,title=x::50%25 of%0Alines::error"
+        "::notice file=a%2Cb%3Ac.md,line=1,col=1,title=folder::50%25 of%0Alines::error"
     )
 
 
@@ -113,7 +114,7 @@ def test_json_holds_every_finding() -> None:
 
 @given(st.text(), st.text())
 def test_whatever_names_and_messages_hold_a_finding_is_one_line(path: str, message: str) -> None:
-    finding = Finding(severity=Severity.WARNING, code="x", message=message)
+    finding = Finding(severity=Severity.WARNING, code=FindingCode.FOLDER, message=message)
     for line in (checker.as_text(path, finding), checker.as_github(path, finding)):
         assert "\n" not in line
         assert "\r" not in line

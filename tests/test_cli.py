@@ -17,16 +17,20 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
-from builders import write_file
+from builders import a_plan, write_article, write_file
 from click.testing import CliRunner
 from servers import PATIENCE, REPOSITORY, Server, feedserver, free_port, serve, started, write_story
 
 from feedserver import __version__
+from feedserver.cli import indexing
 from feedserver.cli.group import main
-from feedserver.lock import RESCAN_REQUEST, IndexerLock
+from feedserver.feeds.document import Document
+from feedserver.feeds.publisher import Publisher
+from feedserver.indexing import lock
+from feedserver.indexing.lock import RESCAN_REQUEST, IndexerLock
+from feedserver.indexing.reading_queue import ReadingQueue
 from feedserver.model import Format, Kind, ListingKey
-from feedserver.publisher import Document, Publisher
-from feedserver.settings import load_settings
+from feedserver.settings.sources import load_settings
 from feedserver.wiring.publishing import make_publisher
 
 BROKEN = '---\ntitle: "x\ndate: 2024-05-01\n---\nText.\n'
@@ -56,7 +60,7 @@ def site(tmp_path: Path) -> Path:
 
 @dataclass
 class Outcome:
-    """What a command printed, and its exit status."""
+    """The output of a command, and its exit status."""
 
     returncode: int
     stdout: str
@@ -149,6 +153,26 @@ def test_all_problems_of_the_settings_are_told_at_once_one_a_line(tmp_path: Path
     assert any("feeds.limit" in line and "feedserver.yaml line 2" in line for line in lines)
 
 
+# --- serve
+
+
+@pytest.mark.parametrize(
+    ("host", "is_local"),
+    [
+        *((host, True) for host in ("127.0.0.1", "127.8.9.1", "localhost", "::1")),
+        *((host, False) for host in ("0.0.0.0", "::", "192.0.2.1", "2001:db8::1", "a.example")),  # noqa: S104  nothing listens there
+    ],
+)
+def test_serve_says_that_a_public_address_needs_a_proxy(
+    site: Path, monkeypatch: pytest.MonkeyPatch, host: str, is_local: bool
+) -> None:
+    monkeypatch.setattr("feedserver.cli.serve.check_port", lambda *_: None)
+    monkeypatch.setattr("feedserver.cli.serve.Server.run", lambda _: None)
+    result = run(site, "serve", "--host", host)
+    assert result.returncode == 0
+    assert ("reverse proxy" in result.stderr) != is_local
+
+
 # --- In an empty folder
 
 
@@ -190,6 +214,31 @@ def test_index_says_what_it_did_and_what_there_is(site: Path) -> None:
     time.sleep(2.1)  # what was just written is read once more
     run(site, "index")
     assert "0 read, 0 gone, 0 articles changed" in run(site, "index").stdout
+
+
+def test_an_index_that_is_interrupted_ends_its_scan_before_it_ends_its_processes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended: list[str] = []
+    close = ReadingQueue.close
+
+    def close_queue(queue: ReadingQueue) -> None:
+        ended.append("scan")
+        close(queue)
+
+    def interrupt(_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(ReadingQueue, "close", close_queue)
+    monkeypatch.setattr(indexing, "close_process_pool", lambda: ended.append("processes"))
+    monkeypatch.setattr(indexing, "progress_bar", lambda _: contextlib.nullcontext(interrupt))
+    write_article(tmp_path / "articles")
+    plan = a_plan(tmp_path / "state", tmp_path / "articles")
+    lock = IndexerLock.acquire(tmp_path / "state")
+    assert lock is not None
+    with pytest.raises(KeyboardInterrupt):
+        indexing.index_once(lock, plan)
+    assert ended == ["scan", "processes"]
 
 
 @pytest.mark.parametrize("command", ["index", "check"])
@@ -238,6 +287,8 @@ def test_when_the_other_indexer_ends_index_does_the_work_itself(site: Path) -> N
 def test_watching_follows_changes_until_it_is_stopped(site: Path) -> None:
     command = [sys.executable, "-m", "feedserver", "index", "--watch"]
     with started(command, 0, site) as watcher:
+        # Before that, `list` would make the index itself, and the watcher would find it at work.
+        watcher.wait_for(lambda: lock.holder(site / ".feedserver") is not None)
         watcher.wait_for(lambda: "/topics/ai" in run(site, "list", "topics").stdout)
         write_story(site / "articles", "_news/new", topics=["Fresh"])
         watcher.wait_for(lambda: "/topics/fresh" in run(site, "list", "topics").stdout)
@@ -316,8 +367,9 @@ def test_a_long_index_shows_how_far_it_is_on_a_terminal(site: Path) -> None:
 
 
 def test_list_stops_when_nobody_reads_any_more(site: Path) -> None:
-    topics = [f"Topic {number}" for number in range(2000)]
-    write_story(site / "articles", "_news/many", topics=topics)
+    for many in range(20):  # more than a pipe holds
+        topics = [f"Topic {number} of a long name" for number in range(100 * many, 100 * (many + 1))]
+        write_story(site / "articles", f"_news/many{many}", topics=topics)
     run(site, "index")
     command = f"set -o pipefail; {sys.executable} -m feedserver list topics | head -1"
     result = subprocess.run(
@@ -348,7 +400,7 @@ def test_render_does_not_disturb_the_validators_of_a_server(site: Path) -> None:
 
 
 def publisher_of(site: Path) -> Publisher:
-    """What a server would publish in this folder."""
+    """The documents that a server would publish in this folder."""
     with contextlib.chdir(site):
         return make_publisher(load_settings(environ={}))
 

@@ -6,6 +6,7 @@ import fcntl
 import gc
 import signal
 import sqlite3
+import struct
 import subprocess
 import sys
 import threading
@@ -13,12 +14,35 @@ from collections.abc import Iterator
 from contextlib import closing
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
-from feedserver.index.commits import HEADER_BYTES, Attached, attach
+from feedserver.index.commits import HEADER_BYTES, WAL_INDEX_VERSION, Attached, attach
 
 Reader = Attached[sqlite3.Connection]
+
+HEADER = struct.Struct("=IIIBBHII2I2I2I")
+
+
+class Header(NamedTuple):
+    """The fields of the header (https://sqlite.org/walformat.html, section 2.1)."""
+
+    version: int
+    unused: int
+    changes: int
+    is_initialised: int
+    big_endian_checksums: int
+    page_size: int
+    frames: int
+    pages: int
+    frame_checksum_1: int
+    frame_checksum_2: int
+    salt_1: int
+    salt_2: int
+    checksum_1: int
+    checksum_2: int
+
 
 WRITER = """if True:
     import os, sqlite3, sys
@@ -89,7 +113,7 @@ def count(reader: Reader) -> int:
 
 
 def open_files(database: Path) -> list[str]:
-    """What this process has open of a database, removed or not."""
+    """The files of a database that this process has open, removed or not."""
     links = [one for one in Path("/proc/self/fd").iterdir() if one.is_symlink()]
     return [path.name for path in (link.readlink() for link in links) if str(path).startswith(str(database))]
 
@@ -160,6 +184,35 @@ def test_it_costs_no_reader_its_lock(database: Path, reader: Reader, writer: Wri
     assert count(reader) == 0
     reader.connection.execute("COMMIT")
     assert count(reader) == 1
+
+
+# --- The layout
+
+
+def test_sqlite_writes_the_header_as_this_module_knows_it(
+    database: Path, reader: Reader, writer: Writer
+) -> None:
+    """If this fails, read https://sqlite.org/walformat.html and compare `commits` with it."""
+    changed = f"SQLite {sqlite3.sqlite_version} writes the WAL index in another way"
+    before = Header._make(HEADER.unpack(reader.memory[:HEADER_BYTES]))
+    writer.run("INSERT INTO t VALUES (1)")
+    after = Header._make(HEADER.unpack(reader.memory[:HEADER_BYTES]))
+
+    assert HEADER.size == HEADER_BYTES, changed
+    assert (before.version, after.version) == (WAL_INDEX_VERSION, WAL_INDEX_VERSION), changed
+    assert (after.is_initialised, after.page_size) == (1, 4096), changed
+    assert after.changes == before.changes + 1, changed
+    assert after.frames > before.frames, changed
+
+
+def test_sqlite_writes_two_equal_copies_of_the_header(database: Path, reader: Reader, writer: Writer) -> None:
+    # By another process: this one would lose the locks of its connections (section 2.2 of SQLite's list).
+    writer.run("INSERT INTO t VALUES (1)")
+    command = [sys.executable, "-c", "import sys; print(open(sys.argv[1], 'rb').read(96).hex())"]
+    shared = subprocess.run([*command, f"{database}-shm"], check=True, capture_output=True, text=True)
+    first, second = shared.stdout[: 2 * HEADER_BYTES], shared.stdout[2 * HEADER_BYTES :].strip()
+
+    assert first == second == reader.memory[:HEADER_BYTES].hex()
 
 
 # --- The descriptor
@@ -259,6 +312,14 @@ def test_a_connection_that_fails_leaves_nothing_and_keeps_nobody_waiting(databas
 def test_a_database_without_a_wal_index_has_no_signal_and_no_connection(tmp_path: Path) -> None:
     database = tmp_path / "plain.sqlite"
     with pytest.raises(FileNotFoundError):
+        attach(database, lambda: sqlite3.connect(database))
+    assert open_files(database) == []
+
+
+def test_a_wal_index_of_another_version_is_refused(tmp_path: Path) -> None:
+    database = tmp_path / "plain.sqlite"
+    Path(f"{database}-shm").write_bytes((3008000).to_bytes(4, sys.byteorder) + bytes(32768))
+    with pytest.raises(ValueError, match="version 3008000 instead of 3007000"):
         attach(database, lambda: sqlite3.connect(database))
     assert open_files(database) == []
 

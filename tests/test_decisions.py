@@ -1,4 +1,4 @@
-"""What is published, when, with which `updated`, and in which listings."""
+"""Tests of decisions: which articles are published, when, with which `updated`, and in which listings."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from feedserver.index.decisions import (
+    MOST_AHEAD_SECONDS,
     Candidate,
     KnownArticle,
     choose_winner,
@@ -14,6 +15,7 @@ from feedserver.index.decisions import (
     is_selected,
     listings_of,
     next_due,
+    publish,
 )
 from feedserver.model import Kind, ListingKey, Selection
 
@@ -106,11 +108,10 @@ def test_the_winner_depends_on_neither_order_nor_mtimes(claims: list[Candidate],
 # --- When time alone changes something
 
 
-@given(st.integers(0, 2000), st.none() | st.integers(0, 2000))
-def test_what_is_due_is_the_next_moment_of_change(published: int, declared: int | None) -> None:
-    due = next_due(published, declared, NOW)
-    ahead = [time for time in (published, declared) if time is not None and time > NOW]
-    assert due == (min(ahead) if ahead else None)
+@given(st.lists(st.none() | st.integers(0, 2000), max_size=4))
+def test_what_is_due_is_the_next_moment_of_change(moments: list[int | None]) -> None:
+    ahead = [time for time in moments if time is not None and time > NOW]
+    assert next_due(NOW, *moments) == (min(ahead) if ahead else None)
 
 
 # --- The time of an update
@@ -139,14 +140,48 @@ def test_what_looks_different_was_updated_when_its_file_was() -> None:
     assert decide_updated(claim(mtime=950), NEW, known, NOW) == 950
 
 
-@given(st.integers(0, NOW), st.integers(0, 2000), st.integers(0, NOW))
+@given(st.integers(0, NOW), st.integers(0, 2000), st.integers(0, NOW + MOST_AHEAD_SECONDS))
 def test_a_change_is_later_than_the_one_before_and_not_in_the_future(
     published: int, mtime: int, previous: int
 ) -> None:
     known = KnownArticle(digest=OLD, updated=previous)
     updated = decide_updated(claim(published=published, mtime=mtime), NEW, known, NOW)
-    assert published <= updated <= NOW
-    assert updated > previous or updated == NOW
+    assert updated > previous
+    assert published <= updated <= max(NOW, previous + 1)
+
+
+# Milliseconds between two looks at a file, how far its mtime is from the clock, and whether it looks new.
+LOOKS = st.lists(
+    st.tuples(st.integers(0, 3000), st.integers(-100, 100), st.booleans()), min_size=1, max_size=40
+)
+
+
+@given(LOOKS)
+def test_every_visible_change_is_dated_later_however_fast_they_come(
+    looks: list[tuple[int, int, bool]],
+) -> None:
+    clock, version = NOW * 1000, 0
+    _, known = publish(claim()._replace(visible_digest=bytes([version])), None, NOW)
+    for gap, mtime_offset, is_visible in looks:
+        clock += gap
+        version += is_visible
+        now = clock // 1000
+        claimed = claim(mtime=now + mtime_offset)._replace(visible_digest=bytes([version]))
+        entry, after = publish(claimed, known, now)
+        assert entry.updated > known.updated if is_visible else entry.updated == known.updated
+        # Only as far ahead as changes came faster than one per second.
+        assert entry.updated <= max(now, known.updated + 1)
+        known = after
+
+
+def test_an_update_of_a_wrong_clock_is_decided_again() -> None:
+    far = NOW + 400 * 86_400
+    known = KnownArticle(digest=OLD, updated=far)
+    assert decide_updated(claim(mtime=far), OLD, known, NOW) == NOW
+    assert decide_updated(claim(mtime=far), NEW, known, NOW) == NOW
+    assert decide_updated(claim(mtime=900), NEW, known, NOW) == 900
+    near = KnownArticle(digest=OLD, updated=NOW + MOST_AHEAD_SECONDS)
+    assert decide_updated(claim(mtime=far), OLD, near, NOW) == NOW + MOST_AHEAD_SECONDS
 
 
 # --- Listings

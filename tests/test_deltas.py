@@ -13,10 +13,12 @@ from flask.testing import FlaskClient
 from servers import index, quiet_app, settings_of
 from werkzeug.test import TestResponse
 
-from feedserver.cache import open_cache
+from feedserver.feeds.cache import open_cache
+from feedserver.feeds.document import Document
+from feedserver.feeds.feed_renderer import FeedLimits
+from feedserver.feeds.publisher import DELTA_SECONDS, Publisher
 from feedserver.model import Format, Kind, ListingKey
-from feedserver.publisher import DELTA_SECONDS, Document, FeedLimits, Publisher
-from feedserver.settings_schema import Settings
+from feedserver.settings.schema import Settings
 from feedserver.wiring.publishing import make_publisher
 
 PATH = "/topics/tides.atom"
@@ -105,7 +107,7 @@ def test_the_state_after_a_delta_is_the_current_one(site: Site) -> None:
     assert site.ask(held).status_code == 304
 
 
-def test_any_coding_of_the_earlier_state_is_known(site: Site) -> None:
+def test_any_encoding_of_the_earlier_state_is_known(site: Site) -> None:
     held = site.ask(**{"Accept-Encoding": "gzip"}).headers["ETag"]
     assert held.endswith('-gzip"')
     site.write("tide-8", day=8)
@@ -195,7 +197,7 @@ def test_head_gets_no_delta(site: Site) -> None:
 
 def test_who_refuses_deltas_and_comes_back_with_the_same_state_gets_the_whole_after_hours(site: Site) -> None:
     """rss2email 3.13 asks for deltas and takes the 226 for an error."""
-    cache = open_cache("memory://", site.folder, 1000)
+    cache = open_cache("memory://", site.folder, lambda: "secret", max_age=1000, max_size=10**8)
     limits = FeedLimits(entries=10, min_entries=1, max_bytes=1_000_000, deltas=True)
     publisher = Publisher(
         site.settings.state.dir, make_publisher(site.settings).site, limits, cache, site.clock

@@ -2,24 +2,35 @@
 
 from __future__ import annotations
 
+import json
+import re
 import shutil
+import sqlite3
 import threading
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
-from servers import at_once, index, settings_of, write_story
+from servers import BASE_URL, at_once, index, settings_of, write_story
 
 from feedserver.errors import IndexNotReadyError, UnknownAddressError
+from feedserver.feeds.document import Document
+from feedserver.feeds.failures import StaleAnswers
+from feedserver.feeds.representation import Representation
 from feedserver.model import Format, Kind, ListingKey
-from feedserver.publisher import Document
-from feedserver.ready import StaleAnswers
-from feedserver.representation import Representation
-from feedserver.settings import Settings
-from feedserver.web import directory, documents, pages
-from feedserver.web.addresses import DIRECTORY, DIRECTORY_OPML, GROUPS, ListTarget
-from feedserver.web.documents import SiteDocuments
-from feedserver.web.pages import SiteChrome
+from feedserver.settings.sources import Settings
+from feedserver.site import directory, documents, pages
+from feedserver.site.addresses import (
+    DIRECTORY,
+    DIRECTORY_OPML,
+    GROUPS,
+    RECOMMENDED_OPML,
+    ListTarget,
+    parse_list,
+)
+from feedserver.site.documents import SiteDocuments
+from feedserver.site.pages import SiteChrome
 from feedserver.wiring.publishing import make_publisher
 
 AI = ListingKey(kind=Kind.TOPIC, slug="ai")
@@ -27,6 +38,7 @@ TOPICS = ListTarget(Kind.TOPIC, "")
 LISTS = [
     DIRECTORY,
     DIRECTORY_OPML,
+    RECOMMENDED_OPML,
     *(ListTarget(kind, suffix) for kind in GROUPS.values() for suffix in ("", "opml", "json")),
 ]
 
@@ -66,6 +78,63 @@ def failing(*_: object) -> str:
     raise ValueError("the template has had enough")
 
 
+def listed(worker: SiteDocuments, address: str) -> list[str]:
+    """The addresses of the listings in a list as JSON."""
+    wanted = parse_list(address)
+    assert wanted is not None
+    return [one["address"] for one in json.loads(worker.lists.current(wanted).body)]
+
+
+# --- Long lists
+
+
+def test_the_pages_of_a_list_are_the_list(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(5):
+        site.write(f"story-{number}", topic=f"Topic {number}")
+    whole = listed(site.worker(), "/topics.json")
+    monkeypatch.setattr(directory, "PAGE_LISTINGS", 2)
+    worker = site.worker()
+    parts = [listed(worker, address) for address in ("/topics.json", "/topics.2.json", "/topics.3.json")]
+    assert [len(part) for part in parts] == [2, 2, 2]
+    assert [one for part in parts for one in part] == whole
+    with pytest.raises(UnknownAddressError):
+        listed(worker, "/topics.4.json")
+
+
+def test_a_list_without_listings_has_one_page(site: Site) -> None:
+    assert listed(site.worker(), "/feeds.json") == []
+    with pytest.raises(UnknownAddressError):
+        listed(site.worker(), "/feeds.2.json")
+
+
+def test_opml_of_a_page_includes_the_next_one(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(3):
+        site.write(f"story-{number}", topic=f"Topic {number}")
+    monkeypatch.setattr(directory, "PAGE_LISTINGS", 2)
+    worker = site.worker()
+    found = {
+        address: re.findall('url="([^"]+)"', worker.lists.current(wanted).body.decode())
+        for address in ("/all.opml", "/topics.opml", "/topics.2.opml")
+        if (wanted := DIRECTORY_OPML if address == "/all.opml" else parse_list(address))
+    }
+    assert found == {
+        "/all.opml": [f"{BASE_URL}/topics.2.opml"],
+        "/topics.opml": [f"{BASE_URL}/topics.2.opml"],
+        "/topics.2.opml": [],
+    }
+
+
+def test_a_few_listings_are_found_without_sorting_all_of_them(site: Site) -> None:
+    (build,) = site.state.glob("index-*.sqlite")
+    statement = (
+        "EXPLAIN QUERY PLAN SELECT * FROM listing WHERE kind = 'topics' AND entries > 0 "
+        "ORDER BY entries DESC, title, slug LIMIT 200 OFFSET 5000"
+    )
+    with closing(sqlite3.connect(build)) as database:
+        plan = [row[-1] for row in database.execute(statement)]
+    assert plan == ["SEARCH listing USING INDEX listing_entries (kind=? AND entries>?)"]
+
+
 # --- While nothing fails
 
 
@@ -73,16 +142,16 @@ def test_a_page_is_made_once_for_each_state_of_its_listing(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     worker = site.worker()
-    assert worker.pages.ready(AI) is None
+    assert worker.pages.cached(AI) is None
     first = worker.pages.current(AI)
     with monkeypatch.context() as broken:
         broken.setattr(pages, "listing_page", failing)
-        assert worker.pages.current(AI) is worker.pages.ready(AI) is first
+        assert worker.pages.current(AI) is worker.pages.cached(AI) is first
         write_story(site.articles, "elsewhere", topics=["Tides"])
         index(site.settings)
         assert worker.pages.current(AI) is first
     site.write("two")
-    assert worker.pages.ready(AI) is None
+    assert worker.pages.cached(AI) is None
     second = worker.pages.current(AI)
     assert b"About two" in second.body
     assert second.etag != first.etag
@@ -94,15 +163,15 @@ def test_a_list_is_made_once_while_no_listing_changes(site: Site, wanted: ListTa
     first = worker.lists.current(wanted)
     write_story(site.articles, "one", title="About one", topics=["AI", "AI"], heat=7, secured=True)
     index(site.settings)  # what is in no listing changed
-    assert worker.lists.ready(wanted) is first
+    assert worker.lists.cached(wanted) is first
     site.write("two", topic="Tides")
-    assert worker.lists.ready(wanted) is None
+    assert worker.lists.cached(wanted) is None
     assert worker.lists.current(wanted) == site.worker("null://").lists.current(wanted)
 
 
 def test_lists_have_the_addresses_that_they_are_asked_for_at() -> None:
     addresses = {one.address for one in LISTS}
-    assert {"/", "/all.opml", "/topics", "/providers.opml", "/feeds.json"} < addresses
+    assert {"/", "/all.opml", "/recommended.opml", "/topics", "/providers.opml", "/feeds.json"} < addresses
     assert len(addresses) == len(LISTS)
 
 
@@ -112,9 +181,9 @@ def test_there_is_no_page_of_what_never_existed_and_none_before_the_first_index(
     nothing = ListingKey(kind=Kind.TOPIC, slug="nothing")
     with pytest.raises(UnknownAddressError, match="/topics/nothing"):
         site.worker().pages.current(nothing)
-    assert site.worker().pages.ready(nothing) is None
+    assert site.worker().pages.cached(nothing) is None
     unborn = Site(tmp_path / "unborn").worker()
-    assert unborn.lists.ready(DIRECTORY) is unborn.pages.ready(AI) is None
+    assert unborn.lists.cached(DIRECTORY) is unborn.pages.cached(AI) is None
     with pytest.raises(IndexNotReadyError):
         unborn.lists.current(DIRECTORY)
     with pytest.raises(IndexNotReadyError):
@@ -164,7 +233,7 @@ def test_a_list_larger_than_all_that_is_kept_is_served(site: Site, monkeypatch: 
     monkeypatch.setattr(documents, "LIST_BYTES", 100)
     worker = site.worker()
     first = worker.lists.current(TOPICS)
-    assert worker.lists.ready(TOPICS) is None
+    assert worker.lists.cached(TOPICS) is None
     assert worker.lists.current(TOPICS) == first
 
 
@@ -198,7 +267,7 @@ def test_what_cannot_be_made_is_served_as_it_was_last(
             broken.setattr(pages, name, failing)
         for _ in range(2):
             assert (worker.pages.current(AI), worker.lists.current(TOPICS)) == before
-        assert worker.pages.ready(AI) is worker.lists.ready(TOPICS) is None
+        assert worker.pages.cached(AI) is worker.lists.cached(TOPICS) is None
         assert stale(worker).count == 4
         assert stale(worker).last_reason == "/topics: ValueError: the template has had enough"
     assert b"About two" in worker.pages.current(AI).body
@@ -216,11 +285,34 @@ def test_a_worker_that_begins_while_something_fails_takes_what_was_left_in_the_c
     site.write("three", topic="Tides")
     for name in ("listing_page", "group_page", "directory_page"):
         monkeypatch.setattr(pages, name, failing)
-    for name in ("opml", "as_json"):
+    for name in ("opml", "recommended_opml", "as_json"):
         monkeypatch.setattr(directory, name, failing)
     other = site.worker()
     assert (other.pages.current(AI), [other.lists.current(wanted) for wanted in LISTS]) == before
     assert stale(other).count == 1 + len(LISTS)
+
+
+@pytest.mark.parametrize("is_restarted", [False, True], ids=["this process", "the next process"])
+def test_no_page_or_list_of_before_a_retraction_is_served(
+    site: Site, monkeypatch: pytest.MonkeyPatch, *, is_restarted: bool
+) -> None:
+    site.write("two", topic="Tides")
+    worker = site.worker()
+    worker.pages.current(AI)
+    for wanted in LISTS:
+        worker.lists.current(wanted)
+    (site.articles / "two.md").unlink()
+    index(site.settings)
+    for name in ("listing_page", "group_page", "directory_page"):
+        monkeypatch.setattr(pages, name, failing)
+    for name in ("opml", "recommended_opml", "as_json"):
+        monkeypatch.setattr(directory, name, failing)
+    worker = site.worker() if is_restarted else worker
+    with pytest.raises(ValueError, match="enough"):
+        worker.pages.current(AI)
+    for wanted in LISTS:
+        with pytest.raises(ValueError, match="enough"):
+            worker.lists.current(wanted)
 
 
 def test_what_another_site_or_look_left_in_the_cache_is_nobodys_last_good_state(

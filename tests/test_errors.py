@@ -9,23 +9,32 @@ import pytest
 
 from feedserver.errors import (
     ExportError,
+    FeedFileError,
     FeedserverError,
+    ForeignStateError,
     FrontMatterError,
+    HistoryLostError,
     IndexMovedError,
     IndexNotReadyError,
+    IndexUnreadableError,
+    PathError,
     PortError,
     ServerBusyError,
     SettingsError,
     StateError,
     UnknownAddressError,
 )
+from feedserver.findings import FindingCode
 
 FAMILY = {
     SettingsError(["site.title: is no text", "http.max_age: is negative"]): (
         "site.title: is no text; http.max_age: is negative"
     ),
-    FrontMatterError("yaml-syntax", "not YAML", line=3, column=7): "3:7: not YAML",
-    StateError(Path("state/memory.sqlite"), "is no database"): "state/memory.sqlite: is no database",
+    FrontMatterError(FindingCode.YAML_SYNTAX, "not YAML", line=3, column=7): "3:7: not YAML",
+    StateError(Path("state/history.sqlite"), "is no database"): "state/history.sqlite: is no database",
+    ForeignStateError(Path("state"), "belongs to another site"): "state: belongs to another site",
+    HistoryLostError(Path("state/history.sqlite"), "is empty"): "state/history.sqlite: is empty",
+    IndexUnreadableError("the index is damaged"): "the index is damaged",
     IndexNotReadyError("the first index is not complete yet"): "the first index is not complete yet",
     IndexMovedError("/topics/ai changed while it was read"): "/topics/ai changed while it was read",
     ServerBusyError("is kept up to date by another process"): "is kept up to date by another process",
@@ -33,6 +42,7 @@ FAMILY = {
         "cannot listen at ::1, port 80: permission denied; choose another one with --port"
     ),
     ExportError(Path("out"), "another export is writing to it"): "out: another export is writing to it",
+    FeedFileError(Path("feed.xml"), "is no feed"): "feed.xml: is no feed",
     UnknownAddressError("/topics/x"): "/topics/x: no such listing",
     UnknownAddressError("/topics/x", close=["/topics/y", "/topics/z"]): (
         "/topics/x: no such listing; did you mean /topics/y or /topics/z?"
@@ -41,13 +51,13 @@ FAMILY = {
 
 
 def members(root: type[FeedserverError]) -> set[type[FeedserverError]]:
-    """What is raised: the classes that no other one is made of."""
+    """All classes of the family but the root."""
     kinds = root.__subclasses__()
-    return set().union(*map(members, kinds)) if kinds else {root}
+    return set(kinds).union(*map(members, kinds))
 
 
 def test_the_whole_family_is_tested() -> None:
-    assert {type(error) for error in FAMILY} == members(FeedserverError)
+    assert {type(error) for error in FAMILY} == members(FeedserverError) - {PathError}  # the base of three
 
 
 @pytest.mark.parametrize("error", FAMILY, ids=lambda error: type(error).__name__)

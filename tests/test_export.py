@@ -10,10 +10,11 @@ import re
 import shutil
 import signal
 import sqlite3
+import stat
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
@@ -28,17 +29,17 @@ from servers import BASE_URL, REPOSITORY, feedserver, index, quiet_app, serve, s
 from feedserver.errors import ExportError, StateError, UnknownAddressError
 from feedserver.export import run
 from feedserver.export.folder import OWN, Folder, UnitRecord, Writer, Written
-from feedserver.export.site import SUFFIXES, ExportSite, Scope, Unit
+from feedserver.export.site import SUFFIXES, ExportSite, Made, Scope, Unit
+from feedserver.feeds.representation import ENCODINGS
 from feedserver.index import builds
 from feedserver.index.catalogue import CatalogueReader
-from feedserver.index.reader import FacetState
+from feedserver.index.values import ListingState
 from feedserver.model import Format, Kind
-from feedserver.representation import CODINGS
-from feedserver.settings import Settings
+from feedserver.settings.sources import Settings
 from feedserver.wiring.exporting import make_export_plan
 
-CODING_OF = {suffix: coding for coding, suffix in SUFFIXES.items()}
-LONG = "A text that is long enough to be worth a coding. " * 30
+ENCODING_OF = {suffix: encoding for encoding, suffix in SUFFIXES.items()}
+LONG = "A text that is long enough to be worth an encoding. " * 30
 
 
 @pytest.fixture
@@ -60,13 +61,13 @@ def settings(tmp_path: Path, articles: Path) -> Settings:
     return settings
 
 
-def export(settings: Settings, folder: Path, **scope: Any) -> run.Summary:
+def export(settings: Settings, folder: Path, **scope: Any) -> run.ExportSummary:
     """Bring a folder up to date."""
     return run.export(make_export_plan(settings, Scope(**scope)), folder)
 
 
 def files(folder: Path) -> dict[str, bytes]:
-    """What an export holds, without its own notes."""
+    """The files of an export, without its own notes."""
     return {
         path.relative_to(folder).as_posix(): path.read_bytes()
         for path in sorted(folder.rglob("*"))
@@ -100,27 +101,27 @@ def address_of(name: str) -> str:
     return "/" + name.removesuffix("index.html").rstrip("/") if name.endswith("index.html") else f"/{name}"
 
 
-def split_coding(name: str) -> tuple[str, str]:
-    """The document of a file, and the coding it is in."""
-    for suffix, coding in CODING_OF.items():
+def split_encoding(name: str) -> tuple[str, str]:
+    """The document of a file, and the encoding it is in."""
+    for suffix, encoding in ENCODING_OF.items():
         if name.endswith(suffix):
-            return name.removesuffix(suffix), coding
+            return name.removesuffix(suffix), encoding
     return name, "identity"
 
 
-# What only a server can tell, or tells otherwise: its freshness, and what is missing where.
+# Documents that only a server has, or that it has in another form: its freshness, and 404 pages.
 DIFFERENT = {"404.html", "status/index.html", "status.json"}
 
 
 def assert_equals_server(folder: Path, client: FlaskClient) -> None:
     """Every file is what the server sends, and has its date."""
     for name, content in files(folder).items():
-        document, coding = split_coding(name)
+        document, encoding = split_encoding(name)
         if document in DIFFERENT:
             continue
-        answer = client.get(address_of(document), headers={"Accept-Encoding": coding})
+        answer = client.get(address_of(document), headers={"Accept-Encoding": encoding})
         assert answer.status_code == 200, name
-        assert answer.headers.get("Content-Encoding", "identity") == coding, name
+        assert answer.headers.get("Content-Encoding", "identity") == encoding, name
         assert answer.data == content, name
         if "Last-Modified" in answer.headers:
             assert parsedate_to_datetime(answer.headers["Last-Modified"]) == modified(folder / name), name
@@ -137,11 +138,13 @@ def crawl(client: FlaskClient) -> Iterator[str]:
     while waiting:
         address = waiting.pop()
         yield address
-        text = client.get(address).get_data(as_text=True)
+        response = client.get(address)
+        if address.startswith("/static"):  # some are pictures, and none leads on
+            continue
+        text = response.get_data(as_text=True)
         for link in re.findall(r'(?:href|src|xmlUrl|htmlUrl)="([^"]*)"', text):
             path = urlsplit(link).path
-            is_ours = link.startswith(("/", BASE_URL)) and not address.startswith("/static")
-            if is_ours and path not in seen:
+            if link.startswith(("/", BASE_URL)) and path not in seen:
                 seen.add(path)
                 waiting.append(path)
 
@@ -149,7 +152,7 @@ def crawl(client: FlaskClient) -> Iterator[str]:
 # --- What is written ----------------------------------------------------------------------------
 
 
-def test_every_file_is_what_the_server_sends_in_every_coding(settings: Settings, tmp_path: Path) -> None:
+def test_every_file_is_what_the_server_sends_in_every_encoding(settings: Settings, tmp_path: Path) -> None:
     export(settings, tmp_path / "out")
     time.sleep(1)  # a Last-Modified is rounded up, and sent from then on
 
@@ -163,6 +166,7 @@ def test_every_address_that_links_lead_to_is_a_file(settings: Settings, tmp_path
     found = set(crawl(quiet_app(settings).test_client()))
 
     assert {"/topics/ai", "/topics/c-plus-plus.json", "/articles/2024-03.1.atom", "/all.opml"} <= found
+    assert "/recommended.opml" in found
     assert {
         address for address in found if not {address[1:], f"{address}/index.html".lstrip("/")} & names.keys()
     } == set()
@@ -170,7 +174,7 @@ def test_every_address_that_links_lead_to_is_a_file(settings: Settings, tmp_path
 
 def test_a_listing_has_its_page_feeds_and_archive_documents(settings: Settings, tmp_path: Path) -> None:
     export(settings, tmp_path / "out")
-    names = {split_coding(name)[0] for name in files(tmp_path / "out")}
+    names = {split_encoding(name)[0] for name in files(tmp_path / "out")}
 
     expected = {f"topics/ai{end}" for end in ("/index.html", ".rss", ".atom", ".json")}
     expected |= {f"topics/ai/{month}.1.{fmt.value}" for month in ("2024-03", "2024-05") for fmt in Format}
@@ -178,13 +182,13 @@ def test_a_listing_has_its_page_feeds_and_archive_documents(settings: Settings, 
     assert {"index.html", "404.html", "static/style.css", "topics/index.html", "topics.opml"} <= names
 
 
-def test_small_documents_have_no_codings(settings: Settings, tmp_path: Path) -> None:
+def test_small_documents_have_no_encodings(settings: Settings, tmp_path: Path) -> None:
     export(settings, tmp_path / "out")
     out = tmp_path / "out"
 
     assert gzip.decompress((out / "articles.rss.gz").read_bytes()) == (out / "articles.rss").read_bytes()
     assert [file.name for file in out.glob("feeds.json*")] == ["feeds.json"]
-    assert len(list(out.glob("articles.rss*"))) == 1 + len(CODINGS)
+    assert len(list(out.glob("articles.rss*"))) == 1 + len(ENCODINGS)
 
 
 def test_what_is_hidden_is_in_no_file(settings: Settings, tmp_path: Path) -> None:
@@ -289,7 +293,7 @@ def test_a_domain_that_is_too_long_for_the_name_of_a_file_is_left_out(tmp_path: 
     assert f"providers/{domains[0]}.atom.gz" in files(tmp_path / "out")
 
 
-def test_a_domain_that_ends_like_a_coding_is_exported(tmp_path: Path) -> None:
+def test_a_domain_that_ends_like_an_encoding_is_exported(tmp_path: Path) -> None:
     articles = tmp_path / "articles"
     domains = ["globo.com", "globo.com.br", "notes.gz", "rss.br", "page.html"]
     for number, domain in enumerate(domains):
@@ -311,9 +315,12 @@ def test_a_domain_that_ends_like_a_coding_is_exported(tmp_path: Path) -> None:
     [
         ({"formats": (Format.RSS,), "archives": False, "pages": False}, {".rss"}),
         ({"formats": (Format.ATOM,), "pages": False}, {".atom"}),
-        ({"formats": (), "archives": False}, {".html", ".opml", ".json", ".css", ".js", ".svg"}),
+        (
+            {"formats": (), "archives": False},
+            {".html", ".opml", ".json", ".css", ".js", ".svg", ".png", ".ico"},
+        ),
     ],
-    ids=str,
+    ids=["rss without archives", "atom", "pages"],
 )
 def test_only_what_was_chosen_is_written(
     settings: Settings, tmp_path: Path, scope: Mapping[str, Any], expected: set[str]
@@ -321,7 +328,7 @@ def test_only_what_was_chosen_is_written(
     export(settings, tmp_path / "out")
     export(settings, tmp_path / "out", kinds=(Kind.TOPIC, Kind.ARTICLES), **scope)
 
-    names = [split_coding(name)[0] for name in files(tmp_path / "out")]
+    names = [split_encoding(name)[0] for name in files(tmp_path / "out")]
     assert {Path(name).suffix for name in names} == expected
     assert not any(name.startswith("providers/") and not name.endswith("index.html") for name in names)
     assert any("2024-03" in name for name in names) == scope.get("archives", True)
@@ -335,7 +342,7 @@ def test_a_pool_of_processes_writes_the_same(
     monkeypatch.setattr(run, "cores", lambda: 2)
     monkeypatch.setattr(run, "PIECE_WEIGHT", 1)
 
-    seen: list[run.Progress] = []
+    seen: list[run.ExportProgress] = []
     summary = run.export(make_export_plan(settings, Scope()), tmp_path / "two", seen.append)
 
     assert files(tmp_path / "one") == files(tmp_path / "two")
@@ -387,7 +394,7 @@ def test_a_changed_article_rewrites_only_what_shows_it(
     assert not any("bees" in name or "herald" in name or "2024-03" in name for name in changed)
     assert {"static/style.css", "404.html"}.isdisjoint(changed)
     assert all(after[name][1] > before[name][1] for name in changed)
-    assert summary.written == len({split_coding(name)[0] for name in changed})
+    assert summary.written == len({split_encoding(name)[0] for name in changed})
     time.sleep(1)
     assert_equals_server(tmp_path / "out", quiet_app(settings).test_client())
 
@@ -416,7 +423,7 @@ def test_what_is_gone_is_removed_with_the_folders_that_held_it(
     assert files(tmp_path / "fresh") == names
 
 
-def test_a_document_that_becomes_small_loses_its_codings(tmp_path: Path) -> None:
+def test_a_document_that_becomes_small_loses_its_encodings(tmp_path: Path) -> None:
     articles = tmp_path / "articles"
     for number in range(20):
         write_story(articles, f"_news/{number}", topics=[f"Topic {number}"])
@@ -444,7 +451,7 @@ def test_another_title_of_the_site_rewrites_everything_that_shows_it(
     assert files(tmp_path / "out") == files(tmp_path / "fresh")
 
 
-def test_a_date_never_goes_back_when_the_memory_is_lost(
+def test_a_date_never_goes_back_when_the_history_is_lost(
     settings: Settings, articles: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     export(settings, tmp_path / "out")
@@ -497,7 +504,7 @@ def test_what_changes_while_it_is_exported_is_looked_at_again(
 def test_a_listing_that_changes_while_it_is_read_is_whole_after_the_next_export(
     settings: Settings, articles: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    part = CatalogueReader.part
+    archive = CatalogueReader.archive
     is_changed: list[bool] = []
 
     def changing(reader: CatalogueReader, *arguments: Any) -> Any:
@@ -505,9 +512,9 @@ def test_a_listing_that_changes_while_it_is_read_is_whole_after_the_next_export(
             is_changed.append(True)
             (articles / "_news/two.md").unlink()
             index(settings)
-        return part(reader, *arguments)
+        return archive(reader, *arguments)
 
-    monkeypatch.setattr(CatalogueReader, "part", changing)
+    monkeypatch.setattr(CatalogueReader, "archive", changing)
     export(settings, tmp_path / "out")
 
     export(settings, tmp_path / "out")
@@ -522,7 +529,7 @@ def test_a_rebuild_while_a_listing_is_read_mixes_no_listings(
     members = CatalogueReader.members
     is_changed: list[bool] = []
 
-    def changing(reader: CatalogueReader, state: FacetState) -> Any:
+    def changing(reader: CatalogueReader, state: ListingState) -> Any:
         if state.key.slug == "c-plus-plus" and not is_changed:
             is_changed.append(True)
             # Other files come first now, so that the same numbers stand for other listings.
@@ -578,17 +585,17 @@ def test_what_was_written_of_a_listing_that_went_meanwhile_is_removed_by_the_nex
 def test_a_folder_that_another_process_finds_empty_is_made_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, removals: int
 ) -> None:
-    mkdir = Path.mkdir
-    removed: list[Path] = []
+    mkdir = os.mkdir
+    removed: list[str] = []
 
-    def made_and_removed(path: Path, *arguments: Any, **options: Any) -> None:
-        mkdir(path, *arguments, **options)
-        if path.name == "bees" and len(removed) < removals:
+    def made_and_removed(path: str, *arguments: Any, dir_fd: int | None = None) -> None:
+        mkdir(path, *arguments, dir_fd=dir_fd)
+        if path == "bees" and len(removed) < removals:
             removed.append(path)
-            path.rmdir()
+            os.rmdir(path, dir_fd=dir_fd)
 
     with Folder(tmp_path / "out"), contextlib.closing(Writer(tmp_path / "out", ())) as writer:
-        monkeypatch.setattr(Path, "mkdir", made_and_removed)
+        monkeypatch.setattr(os, "mkdir", made_and_removed)
         # Without an end the writer would wait for a folder that something else keeps removing.
         ends = pytest.raises(FileNotFoundError) if removals > 2 else contextlib.nullcontext()
         with ends:
@@ -627,15 +634,15 @@ def pool(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_what_a_process_of_the_pool_fails_with_is_said(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    def spoiled() -> int:  # asked for after this process opened the memory, before the others do
-        with contextlib.closing(sqlite3.connect(settings.state.dir / "memory.sqlite")) as database:
+    def spoiled() -> int:  # asked for after this process opened the publication history, before the others do
+        with contextlib.closing(sqlite3.connect(settings.state.dir / "history.sqlite")) as database:
             database.execute("UPDATE meta SET value = '99' WHERE key = 'schema'")
             database.commit()
         return 2
 
     monkeypatch.setattr(run, "cores", spoiled)
 
-    with pytest.raises(StateError, match=r"memory\.sqlite: was written by a newer version"):
+    with pytest.raises(StateError, match=r"history\.sqlite: was written by a newer version"):
         export(settings, tmp_path / "out")
 
     assert "Traceback" not in capfd.readouterr().err
@@ -643,7 +650,7 @@ def test_what_a_process_of_the_pool_fails_with_is_said(
 
 @pytest.mark.usefixtures("pool")
 def test_a_process_of_the_pool_that_was_killed_ends_the_export(settings: Settings, tmp_path: Path) -> None:
-    def kill(_: run.Progress) -> None:
+    def kill(_: run.ExportProgress) -> None:
         for process in multiprocessing.active_children():
             process.kill()
 
@@ -663,7 +670,7 @@ class UnreadableError(Exception):
 
 
 def fail(_: bytes) -> bytes:
-    """What a piece is made by, in another process."""
+    """Stands for the function that makes a piece in another process."""
     raise UnreadableError("no", "idea")
 
 
@@ -681,7 +688,9 @@ def test_an_error_that_cannot_be_handed_on_is_named_all_the_same(
 def test_a_damaged_row_costs_only_the_listings_that_show_it(settings: Settings, tmp_path: Path) -> None:
     damage(settings.state.dir, "Third")
 
-    with pytest.raises(ExportError, match=r"out: /\S+ cannot be written: DecodeError: .* \(\d+ more like"):
+    with pytest.raises(
+        ExportError, match=r"out: /\S+ cannot be written: the index is damaged: .* \(\d+ more like"
+    ):
         export(settings, tmp_path / "out")
 
     names = files(tmp_path / "out").keys()
@@ -692,15 +701,51 @@ def test_a_damaged_row_costs_only_the_listings_that_show_it(settings: Settings, 
 def test_an_index_that_contradicts_itself_costs_the_listings_that_it_does_so_about(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    part = CatalogueReader.part
+    archive = CatalogueReader.archive
 
-    def damaged(reader: CatalogueReader, state: FacetState, *arguments: Any) -> Any:
-        return () if state.key.slug == "ai" else part(reader, state, *arguments)
+    def damaged(reader: CatalogueReader, state: ListingState, *arguments: Any) -> Any:
+        return () if state.key.slug == "ai" else archive(reader, state, *arguments)
 
-    monkeypatch.setattr(CatalogueReader, "part", damaged)
+    monkeypatch.setattr(CatalogueReader, "archive", damaged)
     with pytest.raises(ExportError, match=r"out: /topics/ai cannot be written: the index is damaged: [^)]*$"):
         export(settings, tmp_path / "out")
     assert (tmp_path / "out/topics/bees.rss").exists()
+
+
+def test_files_that_cannot_be_made_again_stay_until_an_article_is_hidden(
+    settings: Settings, articles: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out"
+    export(settings, out)
+    before = files(out)
+    documents = ExportSite.documents
+
+    def failing(one: ExportSite, unit: Unit, known: Collection[str]) -> Iterator[Made | str]:
+        if unit.name == "/topics/ai":
+            yield next(documents(one, unit, known))
+            raise ValueError("nothing more can be made of it")
+        yield from documents(one, unit, known)
+
+    def concerned() -> dict[str, bytes]:
+        return {name: content for name, content in files(out).items() if name.startswith("topics/ai")}
+
+    monkeypatch.setattr(ExportSite, "documents", failing)
+    write_story(articles, "_news/another", title="Another", topics=["AI"])
+    index(settings)
+    with pytest.raises(ExportError, match="/topics/ai cannot be written: ValueError"):
+        export(settings, out)
+    assert concerned().keys() == {name for name in before if name.startswith("topics/ai")}
+    assert concerned()["topics/ai.atom"] == before["topics/ai.atom"]
+
+    write_story(articles, "_news/another", title="Another", topics=["AI"], draft=True)
+    index(settings)
+    with pytest.raises(ExportError, match="/topics/ai cannot be written: ValueError"):
+        export(settings, out)
+    assert {name.partition(".rss")[0] for name in concerned()} == {"topics/ai"}
+
+    monkeypatch.setattr(ExportSite, "documents", documents)
+    export(settings, out)
+    assert files(out).keys() == before.keys()
 
 
 # --- Whose files ----------------------------------------------------------------------------------
@@ -772,7 +817,7 @@ def test_what_lies_where_a_folder_or_a_file_was_costs_only_what_belongs_there(
 
     assert (out / obstacle).read_text() == "mine"
     assert {"topics/wasps.rss", "topics/wasps/index.html"} <= files(out).keys()
-    assert files(out).get(document) in (None, good[document])  # not one coding of it alone
+    assert files(out).get(document) in (None, good[document])  # not one encoding of it alone
     assert list((out / OWN / "incoming").iterdir()) == []
 
     place.unlink() if place.is_file() else shutil.rmtree(place)
@@ -835,6 +880,191 @@ def test_a_folder_that_cannot_be_opened_is_given_up_for_the_next_try(
     obstacle.rmdir()
     export(settings, tmp_path / "out")
     assert (tmp_path / "out/articles.rss").exists()
+
+
+# --- Others who can write to the folder ---------------------------------------------------------------
+
+
+def tree_of(folder: Path) -> dict[str, tuple[int, int, bytes]]:
+    """All that lies below a folder, with its times."""
+    found = {}
+    for path in sorted(folder.rglob("*")):
+        status = path.lstat()
+        content = path.read_bytes() if stat.S_ISREG(status.st_mode) else b""
+        found[path.relative_to(folder).as_posix()] = (status.st_ino, status.st_mtime_ns, content)
+    return found
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Path:
+    """An export of one document."""
+    out = tmp_path / "out"
+    with Folder(out) as folder, contextlib.closing(Writer(out, ())) as writer:
+        mtime = writer.write("topics/ai.rss", {"": b"AI"}, None, None)
+        folder.record([UnitRecord("/topics/ai", "", (Written("topics/ai.rss", "", mtime),))])
+        folder.finish()
+    return out
+
+
+# A document for each depth at which a link can lie.
+LINKED = ["topics", "topics/ai", "providers", "categories", "articles", "static", "feeds"]
+
+
+@pytest.mark.parametrize(
+    ("linked", "where"),
+    [*((linked, "absolute") for linked in LINKED), ("topics/ai", "relative"), ("topics/ai", "within")],
+)
+def test_no_link_in_the_folder_is_followed(
+    settings: Settings, articles: Path, tmp_path: Path, linked: str, where: str
+) -> None:
+    out, outside = tmp_path / "out", tmp_path / "outside"
+    export(settings, out)
+    for name in files(out):  # files that an export would replace or remove, were it led there
+        write_file(outside, name, "of others")
+    before = tree_of(outside)
+    shutil.rmtree(out / linked, ignore_errors=True)
+    (out / linked).parent.mkdir(exist_ok=True)
+    up = "../" * linked.count("/")
+    targets = {
+        "absolute": str(outside / linked),
+        "relative": f"{up}../outside/{linked}",
+        "within": f"{up}other",
+    }
+    (out / "other").mkdir()
+    (out / linked).symlink_to(targets[where])
+    write_story(articles, "_news/one", title="Changed", topics=["AI"], body=LONG * 2)
+    (articles / "_news/three.md").unlink()
+    index(settings)
+
+    with contextlib.suppress(ExportError):  # what lies in no linked folder is written
+        export(settings_of(settings.state.dir, articles, site={"title": "Renamed"}), out)
+
+    assert tree_of(outside) == before
+    assert list((out / "other").iterdir()) == []
+    assert (out / linked).is_symlink()
+    assert b"Renamed" in (out / "index.html").read_bytes()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "../victim",
+        "topics/../../victim",
+        "topics/ai/../../../victim",
+        "{outside}/victim",
+        "//{outside}/victim",
+        "./../victim",
+        "link/victim",
+        "topics/link/victim",
+        ".feedserver-export/state.sqlite",
+        ".feedserver-export/../../victim",
+        "",
+        ".",
+        "..",
+        "/",
+        "topics/",
+        "victim\0.rss",
+        "x" * 300,
+        "\udcff",
+    ],
+)
+def test_a_journal_leads_no_export_out_of_its_folder(small: Path, tmp_path: Path, name: str) -> None:
+    for victim in ("victim", "outside/victim"):
+        write_file(tmp_path, victim, "of others")
+    for link in ("link", "topics/link"):
+        (small / link).symlink_to(tmp_path / "outside")
+    line = f"{name.format(outside=tmp_path / 'outside')}\ntopics/lost.rss\n"
+    (small / OWN / "incoming" / "77.paths").write_bytes(line.encode("utf-8", "surrogateescape"))
+    write_file(small, "topics/lost.rss", "of the killed one")
+
+    with Folder(small) as folder:
+        folder.finish()
+
+    assert (tmp_path / "victim").exists()
+    assert (tmp_path / "outside/victim").exists()
+    assert {path.name for path in small.rglob("*.rss")} == {"ai.rss"}
+    assert list((small / OWN / "incoming").iterdir()) == []
+    with Folder(small) as folder:
+        assert folder.documents() == 1
+
+
+def test_what_is_noted_leads_no_export_out_of_its_folder(
+    settings: Settings, articles: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    export(settings, out)
+    write_file(tmp_path, "victim", "of others")
+    with Folder(out) as folder:
+        folder.record([UnitRecord("/topics/gone", "", (Written("../victim", "", 0),))])
+
+    with pytest.raises(ExportError, match=r"out: its notes name '\.\./victim', which is no file in it"):
+        export(settings, out)
+    assert (tmp_path / "victim").exists()
+
+
+def make_link(path: Path) -> None:
+    path.symlink_to(path.parents[len(path.parts) - path.parts.index("out") - 1] / "victim")
+
+
+def make_dangling_link(path: Path) -> None:
+    path.symlink_to(path.parents[len(path.parts) - path.parts.index("out") - 1] / "nowhere")
+
+
+def make_device(path: Path) -> None:
+    path.symlink_to("/dev/zero")
+
+
+PLANTED = pytest.mark.parametrize(
+    "plant", [make_link, make_dangling_link, make_device, os.mkfifo], ids=lambda one: one.__name__
+)
+
+
+@PLANTED
+@pytest.mark.parametrize(
+    "place", ["lock", "state.sqlite", "state.sqlite-wal", "incoming/77.paths", "incoming", ""], ids=str
+)
+def test_what_others_put_among_the_notes_is_named_and_not_used(
+    small: Path, tmp_path: Path, plant: Callable[[Path], None], place: str
+) -> None:
+    write_file(tmp_path, "victim", "of others")
+    path = small / OWN / place
+    shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+    plant(path)
+
+    with pytest.raises(ExportError, match=rf"{re.escape(str(path))}: is in the way|holds something else"):
+        Folder(small)
+
+    assert (tmp_path / "victim").read_text() == "of others"
+    assert not (tmp_path / "nowhere").exists()
+
+
+@PLANTED
+@pytest.mark.parametrize("is_ours", [True, False], ids=["ours", "new"])
+def test_what_lies_in_place_of_a_document_is_not_written_to(
+    tmp_path: Path, plant: Callable[[Path], None], is_ours: bool
+) -> None:
+    out = tmp_path / "out"
+    write_file(tmp_path, "victim", "of others")
+    with Folder(out), contextlib.closing(Writer(out, ["topics/ai.rss"] if is_ours else [])) as writer:
+        (out / "topics").mkdir()
+        plant(out / "topics/ai.rss")
+        refused = contextlib.nullcontext() if is_ours else pytest.raises(ExportError, match="in the way")
+        with refused:
+            writer.write("topics/ai.rss", {"": b"AI"}, None, None)
+        assert (out / "topics/ai.rss").is_file() == is_ours or plant is make_link
+        if is_ours:  # replaced, as any file in that place
+            assert (out / "topics/ai.rss").read_bytes() == b"AI"
+            assert not (out / "topics/ai.rss").is_symlink()
+
+    assert (tmp_path / "victim").read_text() == "of others"
+    assert not (tmp_path / "nowhere").exists()
+
+
+def test_a_folder_that_is_itself_a_link_is_exported_to(settings: Settings, tmp_path: Path) -> None:
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "out").symlink_to(tmp_path / "disk")
+    export(settings, tmp_path / "out")
+    assert (tmp_path / "disk/articles.rss").exists()
 
 
 # --- A process that was killed ----------------------------------------------------------------------
@@ -901,7 +1131,7 @@ def test_a_stop_cuts_a_listing_short_and_nothing_is_lost_or_written_twice(
     before = stamps(out)
     assert count() == documents
     assert stopped.failures == ()
-    assert stopped.documents == len({split_coding(name)[0] for name in before})
+    assert stopped.documents == len({split_encoding(name)[0] for name in before})
     assert list((out / OWN / "incoming").iterdir()) == []
 
     export(settings, out)
@@ -919,7 +1149,7 @@ def test_a_stop_reaches_the_processes_of_the_pool(settings: Settings, tmp_path: 
     with contextlib.closing(ExportSite(plan)) as site, Folder(out) as target:
         stopped = run.bring_up_to_date(target, site, is_stopped=lambda: next(answers, True))
 
-    assert stopped == run.Summary(documents=0, written=0, removed=0)
+    assert stopped == run.ExportSummary(documents=0, written=0, removed=0)
     assert files(out) == {}
     export(settings, out)
     export(settings, tmp_path / "fresh")

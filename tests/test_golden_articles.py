@@ -16,9 +16,9 @@ import feedparser
 import pytest
 from servers import index, settings_of
 
-from feedserver import channels
+from feedserver.feeds import channels
+from feedserver.feeds.document import Document
 from feedserver.model import Format, Kind, ListingKey
-from feedserver.publisher import Document
 from feedserver.wiring.publishing import make_publisher
 
 GOLDEN = Path(__file__).parent / "golden" / "articles"
@@ -53,7 +53,7 @@ def test_a_folder_of_articles_becomes_its_golden_documents(
 @pytest.mark.parametrize("fmt", [Format.RSS, Format.ATOM])
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_parser_finds_in_xml_what_json_says(kind: str, fmt: Format) -> None:
-    """feedparser stands for the many programs that use it; docs/readers.md tells of more."""
+    """feedparser stands for the many programs that use it; docs/reference/readers.md tells of more."""
     items = json.loads((GOLDEN / f"{kind}.json").read_bytes())["items"]
     feed = feedparser.parse((GOLDEN / f"{kind}.{fmt.value}").read_bytes())
 

@@ -7,13 +7,17 @@ from pathlib import Path
 
 from gunicorn.config import Config
 
-from feedserver import serving
-from feedserver.settings import Settings
-from feedserver.worker import Worker
+from feedserver.server import application, http1
+from feedserver.server.worker import Worker
+from feedserver.settings.sources import Settings
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 CONFIG = REPOSITORY / "config" / "gunicorn.conf.py"
-HOOKS = {"post_worker_init": serving.post_worker_init, "worker_exit": serving.worker_exit}
+HOOKS = {
+    "post_worker_init": application.post_worker_init,
+    "pre_request": http1.pre_request,
+    "worker_exit": application.worker_exit,
+}
 
 
 def in_file() -> dict[str, object]:
@@ -22,7 +26,7 @@ def in_file() -> dict[str, object]:
 
 
 def test_the_file_says_what_the_package_does_by_default() -> None:
-    assert in_file() == {**serving.gunicorn_options(Settings()), **HOOKS}
+    assert in_file() == {**application.gunicorn_options(Settings()), **HOOKS}
 
 
 def test_gunicorn_knows_every_name_in_the_file() -> None:

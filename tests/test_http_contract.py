@@ -1,9 +1,10 @@
-"""What HTTP clients may rely on, over a folder that was really indexed (DESIGN sections 5 and 7)."""
+"""The contract with HTTP clients, over a folder that was really indexed."""
 
 from __future__ import annotations
 
 import gzip
 import json
+import operator
 import sqlite3
 import time
 from contextlib import closing
@@ -21,7 +22,8 @@ from hypothesis import strategies as st
 from servers import BASE_URL, index, quiet_app, settings_of, write_story
 from werkzeug.test import EnvironBuilder, TestResponse, run_wsgi_app
 
-from feedserver.settings import Settings
+from feedserver.feeds import feed_renderer
+from feedserver.settings.sources import Settings
 
 FEED_TYPES = {
     "rss": "application/rss+xml; charset=utf-8",
@@ -42,6 +44,7 @@ PAGES = [
 FEEDS = [f"{page}.{suffix}" for page in PAGES for suffix in FEED_TYPES]
 GROUPS = ["/topics", "/providers", "/categories", "/feeds"]
 LISTS = [f"{group}{suffix}" for group in GROUPS for suffix in ("", ".opml", ".json")]
+OPML = ["/all.opml", "/recommended.opml"]
 STATIC = ["/static/style.css", "/static/copy.js", "/static/favicon.svg"]
 EVERYTHING = [
     *PAGES,
@@ -49,14 +52,14 @@ EVERYTHING = [
     *LISTS,
     *STATIC,
     "/",
-    "/all.opml",
+    *OPML,
     "/healthz",
     "/readyz",
     "/status",
     "/status.json",
 ]
 
-# What only hidden articles have; none of it may be seen anywhere.
+# Texts that only hidden articles have; no response may hold one.
 HIDDEN = (
     "unpublished",
     "drafted",
@@ -107,6 +110,7 @@ def site_settings(state: Path, folder: Path) -> Settings:
             "/topics/r-and-d": "/topics/ai",
             "/chain": "/old",
             "/nowhere": "/topics/unheard-of",
+            "/slashed/": "/topics/ai",
             "/topics": "/articles",
         },
         retired=["/topics/ended", "/topics/never-was", "/gone", "/topics/power-apps.atom"],
@@ -154,7 +158,7 @@ def test_a_feed_comes_with_all_that_clients_need(client: FlaskClient, path: str)
     assert response.headers["Cache-Control"] == (
         "max-age=600, stale-while-revalidate=86400, stale-if-error=604800"
     )
-    assert response.headers["Vary"] == "Accept-Encoding"
+    assert response.headers["Vary"] == "Accept-Encoding, Sec-Fetch-Dest, Sec-Fetch-Mode, Sec-Fetch-Site"
     assert response.headers["ETag"].strip('"').isalnum()
     assert response.last_modified is not None
     assert response.headers["Access-Control-Allow-Origin"] == "*"
@@ -188,12 +192,14 @@ def test_a_json_feed_names_itself(client: FlaskClient, path: str) -> None:
     assert feed["feed_url"] == BASE_URL + path
 
 
-@pytest.mark.parametrize("path", [*SERVED_FEEDS, *LISTS, *STATIC, "/", "/articles", "/all.opml"])
-@pytest.mark.parametrize("coding", ["identity", "gzip", "br"])
-def test_whoever_holds_the_current_content_gets_304(client: FlaskClient, path: str, coding: str) -> None:
-    first = client.get(path, headers={"Accept-Encoding": coding})
+@pytest.mark.parametrize(
+    "path", [*SERVED_FEEDS, *LISTS, *STATIC, "/", "/articles", "/all.opml", "/recommended.opml"]
+)
+@pytest.mark.parametrize("encoding", ["identity", "gzip", "br"])
+def test_whoever_holds_the_current_content_gets_304(client: FlaskClient, path: str, encoding: str) -> None:
+    first = client.get(path, headers={"Accept-Encoding": encoding})
     for tag in (first.headers["ETag"], f"W/{first.headers['ETag']}"):
-        again = client.get(path, headers={"Accept-Encoding": coding, "If-None-Match": tag})
+        again = client.get(path, headers={"Accept-Encoding": encoding, "If-None-Match": tag})
         assert again.status_code == 304
         assert again.data == b""
         for name in ("ETag", "Vary", "Cache-Control", "Access-Control-Allow-Origin"):
@@ -218,10 +224,10 @@ def test_a_date_alone_is_enough(client: FlaskClient, path: str) -> None:
 
 
 @pytest.mark.parametrize("path", [*SERVED, "/topics/ended", "/feed", "/topics/nothing", "//"])
-@pytest.mark.parametrize("coding", ["identity", "gzip", "br"])
-def test_head_gets_the_headers_of_get_and_no_body(client: FlaskClient, path: str, coding: str) -> None:
-    got = client.get(path, headers={"Accept-Encoding": coding})
-    head = client.head(path, headers={"Accept-Encoding": coding})
+@pytest.mark.parametrize("encoding", ["identity", "gzip", "br"])
+def test_head_gets_the_headers_of_get_and_no_body(client: FlaskClient, path: str, encoding: str) -> None:
+    got = client.get(path, headers={"Accept-Encoding": encoding})
+    head = client.head(path, headers={"Accept-Encoding": encoding})
     assert head.status_code == got.status_code
     assert {**head.headers, "Date": ""} == {**got.headers, "Date": ""}
     assert head.data == b""
@@ -281,14 +287,34 @@ def test_a_preflight_is_answered(client: FlaskClient) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/topics/nothing.rss", "/topics/ended.rss", "/feed", "/topics.opml", "/all.opml"]
+    "path", [*EVERYTHING, "/topics/nothing.rss", "/topics/ended.rss", "/feed", "/old", "/none", "//"]
 )
-def test_scripts_of_other_sites_may_follow_redirects_and_see_errors(client: FlaskClient, path: str) -> None:
-    assert client.get(path).headers["Access-Control-Allow-Origin"] == "*"
+@pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS", "POST"])
+def test_scripts_of_other_sites_may_read_every_answer(client: FlaskClient, path: str, method: str) -> None:
+    for conditions in ({}, {"If-None-Match": "*"}, {"If-Match": '"other"'}):
+        response = client.open(
+            path, method=method, headers={"Origin": "https://reader.example", **conditions}
+        )
+        assert response.headers.getlist("Access-Control-Allow-Origin") == ["*"]
+        (exposed,) = response.headers.getlist("Access-Control-Expose-Headers")
+        assert {"ETag", "Last-Modified", "Link"} <= set(exposed.split(", "))
 
 
-def test_the_status_is_not_for_scripts_of_other_sites(client: FlaskClient) -> None:
-    assert "Access-Control-Allow-Origin" not in client.get("/status.json").headers
+@pytest.mark.parametrize("path", ["/status", "/status.json"])
+def test_no_script_of_another_site_reads_paths_through_a_browser_on_this_machine(
+    tmp_path: Path, path: str
+) -> None:
+    write_story(tmp_path / "articles", "_news/broken", date="no date")
+    settings = settings_of(
+        tmp_path / "state", tmp_path / "articles", site={"base_url": ""}, status={"token": "open sesame"}
+    )
+    index(settings)
+    client = quiet_app(settings).test_client()
+    script = {"Origin": "https://elsewhere.example"}
+    assert b"broken.md" in client.get(path).data
+    assert b"broken.md" not in client.get(path, headers=script).data
+    assert b"broken.md" not in client.get(path, headers={"Origin": "null"}).data
+    assert b"broken.md" in client.get(path, headers={**script, "Authorization": "Bearer open sesame"}).data
 
 
 @pytest.mark.parametrize("site", ["none", "cross-site", "same-site"])
@@ -300,6 +326,7 @@ def test_a_person_who_opens_a_feed_in_a_browser_is_sent_to_its_page(
     assert response.status_code == 303
     assert response.headers["Location"] == BASE_URL + path.rpartition(".")[0]
     assert response.headers["Cache-Control"] == "no-store"
+    assert response.headers["Vary"] == client.get(path).headers["Vary"]
 
 
 @pytest.mark.parametrize(
@@ -316,6 +343,49 @@ def test_nobody_else_is(client: FlaskClient, changed: dict[str, str]) -> None:
     assert client.get("/topics/ai.rss", headers={**NAVIGATION, **changed}).status_code == 200
     browser = {"Accept": "text/html,*/*;q=0.8", "User-Agent": "Mozilla/5.0"}
     assert client.get("/topics/ai.rss", headers=browser).status_code == 200
+
+
+request_headers = st.fixed_dictionaries(
+    {},
+    optional={
+        "Sec-Fetch-Dest": st.sampled_from(["document", "empty", "iframe", "image", ""]),
+        "Sec-Fetch-Mode": st.sampled_from(["navigate", "cors", "no-cors", "same-origin", ""]),
+        "Sec-Fetch-Site": st.sampled_from(["none", "cross-site", "same-site", "same-origin", ""]),
+        "Sec-Fetch-User": st.just("?1"),
+        "Sec-Purpose": st.just("prefetch"),
+        "Accept": st.sampled_from(["text/html,*/*;q=0.8", "application/rss+xml", "*/*"]),
+        "Accept-Encoding": st.sampled_from(["gzip", "br", "identity", "gzip, br"]),
+        "Accept-Language": st.sampled_from(["de", "en"]),
+        "User-Agent": st.sampled_from(["Mozilla/5.0", "Feedly/1.0", "curl/8"]),
+        "Origin": st.sampled_from(["https://reader.example", "null"]),
+        "Referer": st.sampled_from([f"{BASE_URL}/topics/ai", "https://reader.example/"]),
+        "Host": st.sampled_from(["feeds.example", "localhost"]),
+        "Cookie": st.just("a=b"),
+        "Upgrade-Insecure-Requests": st.just("1"),
+    },
+)
+
+
+@given(
+    path=st.sampled_from(
+        ["/topics/ai.rss", "/topics/ai", "/topics.json", "/all.opml", "/", "/feed", "/none"]
+    ),
+    first=request_headers,
+    second=request_headers,
+)
+def test_an_answer_depends_on_no_header_that_vary_does_not_name(
+    app: Flask, path: str, first: dict[str, str], second: dict[str, str]
+) -> None:
+    client = app.test_client()
+    answer = client.get(path, headers=first)
+    named = answer.headers.get("Vary", "").split(", ")
+    same = {name: value for name, value in first.items() if name in named}
+    other = client.get(path, headers={**same, **{k: v for k, v in second.items() if k not in named}})
+    assert (other.status, list(other.headers), other.data) == (
+        answer.status,
+        list(answer.headers),
+        answer.data,
+    )
 
 
 def test_a_person_sees_lists_and_missing_feeds_as_they_are(client: FlaskClient) -> None:
@@ -346,6 +416,7 @@ def test_a_person_sees_lists_and_missing_feeds_as_they_are(client: FlaskClient) 
         ("/Topics/AI.Atom", "/topics/ai.atom"),
         ("/TOPICS.opml", "/topics.opml"),
         ("/All.OPML", "/all.opml"),
+        ("/Recommended.opml/", "/recommended.opml"),
         ("/topics/C%2B%2B", "/topics/c-plus-plus"),
         ("/topics/Power%20Apps.json", "/topics/power-apps.json"),
         ("/Providers/Gazette.Example", "/providers/gazette.example"),
@@ -369,6 +440,143 @@ def test_guessable_and_moved_addresses_redirect_for_good(
     response = client.get(path)
     assert response.status_code == 301
     assert response.headers["Location"] == BASE_URL + canonical
+
+
+# Every kind of listing; `/topics/feed` and `/feeds/mine` are near what is guessed.
+LISTINGS = [
+    "/articles", "/topics/ai", "/topics/c-plus-plus", "/topics/feed", "/providers/gazette",
+    "/providers/gazette.example", "/categories/news", "/feeds/mine", "/feeds/empty",
+]  # fmt: skip
+# How a listing's page or feed is asked for by other systems' conventions or by mistake, and what it leads to.
+GUESSED = {
+    **dict.fromkeys(("/feed", "/rss", "/rss2", "/rdf", "/feed/rss", "/feed/rss2", "/feed/rdf"), ".rss"),
+    **dict.fromkeys(("/feed.xml", "/rss.xml", "/rss2.xml", "/index.xml", "/feed.rss", "/index.rss"), ".rss"),
+    **dict.fromkeys(("/atom", "/feed/atom", "/atom.xml", "/feed.atom", "/index.atom"), ".atom"),
+    **dict.fromkeys(("/feed/json", "/feed.json", "/index.json"), ".json"),
+}
+BELOW_LISTINGS = {
+    **GUESSED,
+    **dict.fromkeys((".xml", ".rss.xml", ".XML", "/Feed/", "/index.xml/", "//feed", ".rss/", ".Rss"), ".rss"),
+    **dict.fromkeys(
+        ("/", "//", ".", ",", ")", "]", "%3E", "%22", "/.", ").", "%E2%80%9D", "%0A", "/)", "%20"), ""
+    ),
+    **dict.fromkeys((".atom.xml", ".atom.", ".atom)", ".atom%5D.", ".atom/%22", ".atom%20"), ".atom"),
+    **dict.fromkeys((".json.", ".json;", ".JSON", "/feed/json)"), ".json"),
+}
+
+
+@pytest.mark.parametrize("end", GUESSED)
+@pytest.mark.parametrize("slip", ["", "/", ".", ")"])
+def test_a_guess_on_the_root_leads_to_all_articles(client: FlaskClient, end: str, slip: str) -> None:
+    for path in (end + slip, end.upper() + slip):
+        response = client.get(path)
+        assert (response.status_code, response.headers["Location"]) == (
+            301,
+            f"{BASE_URL}/articles{GUESSED[end]}",
+        )
+
+
+@pytest.mark.parametrize("listing", LISTINGS)
+@pytest.mark.parametrize("end", BELOW_LISTINGS)
+def test_a_guess_leads_to_the_listing_or_its_feed(client: FlaskClient, listing: str, end: str) -> None:
+    response = client.get(listing + end)
+    location = f"{BASE_URL}{listing}{BELOW_LISTINGS[end]}"
+    assert (response.status_code, response.headers.get("Location")) == (301, location)
+    assert client.get(location.removeprefix(BASE_URL)).status_code == 200
+
+
+@pytest.mark.parametrize("end", BELOW_LISTINGS)
+@pytest.mark.parametrize(
+    "missing", ["/topics/nothing", "/providers/nobody.example", "/feeds", "/none", "/topics/a/b"]
+)
+def test_a_guess_of_what_does_not_exist_is_not_found(client: FlaskClient, missing: str, end: str) -> None:
+    if not (missing == "/feeds" and BELOW_LISTINGS[end] in ("", ".json")):  # a list
+        assert client.get(missing + end).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("path", "canonical"),
+    [
+        ("/topics/Power+Apps", "/topics/power-apps"),
+        ("/topics/power+apps.atom", "/topics/power-apps.atom"),
+        ("/topics/Power+Apps/feed.xml)", "/topics/power-apps.rss"),
+        ("/providers/www.gazette.example", "/providers/gazette.example"),
+        ("/providers/WWW.Gazette.Example.rss", "/providers/gazette.example.rss"),
+        ("/providers/www.gazette.example/feed/atom", "/providers/gazette.example.atom"),
+        ("/topics.opml)", "/topics.opml"),
+        ("/all.opml.", "/all.opml"),
+        ("/old/", "/topics/ai"),
+        ("/old//", "/topics/ai"),
+        ("/slashed", "/topics/ai"),
+        ("/slashed/", "/topics/ai"),
+        ("/slashed.rss", "/topics/ai.rss"),
+        ("/old/2024-05.1.atom", "/topics/ai/2024-05.1.atom"),
+        ("/slashed/2024-05.1.json", "/topics/ai/2024-05.1.json"),
+        ("/topics/tides/", "/topics/ai"),
+        ("/topics/r-and-d/", "/topics/r-and-d"),  # has articles, so that it has not moved
+    ],
+)
+def test_slips_and_redirects_of_the_settings_lead_on(client: FlaskClient, path: str, canonical: str) -> None:
+    response = client.get(path)
+    assert (response.status_code, response.headers.get("Location")) == (301, BASE_URL + canonical)
+
+
+def test_no_guess_stands_before_a_listing(tmp_path: Path) -> None:
+    names = ["Feed", "RSS", "RSS2", "RDF", "Atom", "Index", "XML", "JSON", "Feeds", "WWW"]
+    write_story(tmp_path / "articles", "one", topics=names, provider=("Feed", "www.feed.xml"))
+    write_story(tmp_path / "articles", "two", topics=names, provider=("RSS", "feed.xml"))
+    settings = settings_of(
+        tmp_path / "state",
+        tmp_path / "articles",
+        feeds={"selections": {name: {"title": name} for name in ("feed", "rss", "atom", "index")}},
+    )
+    index(settings)
+    client = quiet_app(settings).test_client()
+    listings = [f"/topics/{name.lower()}" for name in names]
+    listings += [f"/feeds/{name}" for name in ("feed", "rss", "atom", "index")]
+    listings += ["/providers/feed", "/providers/www.feed.xml", "/providers/feed.xml"]
+    for listing in listings:
+        assert client.get(listing).status_code == 200, listing
+        for suffix in FEED_TYPES:
+            assert client.get(f"{listing}.{suffix}").status_code == 200
+        for end, suffix in GUESSED.items():
+            if not end.endswith((".rss", ".atom", ".json")):  # of a domain
+                assert client.get(listing + end).headers["Location"] == f"{BASE_URL}{listing}{suffix}", end
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/TOPICS.2",  # lists with fewer pages
+        "/topics.2/",
+        "/Topics.9999999.json",
+        "/topics.2.opml)",
+        "/Topics/AI/1999-01.1.rss",  # no such archive document
+        "/topics/ai/2024-05.2.xml",
+        "/topics/c++/1999-01.1.atom",
+        "/old/1999-01.1.rss",
+        "/Old/2024-05.2.json",
+        "/Nowhere",  # its redirect leads to nothing
+        "/nowhere/",
+        "/nowhere.rss/",
+        "/NOWHERE.atom",
+    ],
+)
+def test_no_redirect_leads_to_an_address_that_is_not_found(client: FlaskClient, path: str) -> None:
+    assert client.get(path).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("path", "canonical"),
+    [
+        ("/Topics/AI/2024-05.1.RSS", "/topics/ai/2024-05.1.rss"),
+        ("/topics/ai/2024-05.1.xml", "/topics/ai/2024-05.1.rss"),
+    ],
+)
+def test_a_guess_leads_to_an_archive_document(client: FlaskClient, path: str, canonical: str) -> None:
+    response = client.get(path)
+    assert (response.status_code, response.headers.get("Location")) == (301, BASE_URL + canonical)
+    assert client.get(canonical).status_code == 200
 
 
 @pytest.mark.parametrize("path", ["/topics/feed", "/topics/feed.rss", "/topics/r-and-d", "/topics"])
@@ -395,9 +603,7 @@ def test_one_format_can_be_retired_alone(client: FlaskClient) -> None:
     assert client.get("/topics/power-apps").status_code == 200
 
 
-@pytest.mark.parametrize(
-    "path", ["/", "/topics", "/topics.opml", "/topics.json", "/all.opml", "/topics/endet"]
-)
+@pytest.mark.parametrize("path", ["/", "/topics", "/topics.opml", "/topics.json", *OPML, "/topics/endet"])
 def test_nothing_leads_to_what_was_retired(client: FlaskClient, path: str) -> None:
     assert b"/topics/ended" not in client.get(path).data
 
@@ -466,6 +672,7 @@ def test_a_list_says_the_same_as_page_opml_and_json(client: FlaskClient, group: 
 def test_lists_have_the_media_types_of_what_they_are(client: FlaskClient) -> None:
     assert client.get("/topics.opml").headers["Content-Type"] == "text/x-opml; charset=utf-8"
     assert client.get("/all.opml").headers["Content-Type"] == "text/x-opml; charset=utf-8"
+    assert client.get("/recommended.opml").headers["Content-Type"] == "text/x-opml; charset=utf-8"
     assert client.get("/topics.json").headers["Content-Type"] == "application/json; charset=utf-8"
     assert client.get("/topics").headers["Content-Type"] == "text/html; charset=utf-8"
 
@@ -482,7 +689,7 @@ def test_all_opml_holds_every_feed(client: FlaskClient) -> None:
 
 @pytest.mark.parametrize("path", EVERYTHING)
 def test_what_is_hidden_appears_nowhere(client: FlaskClient, path: str) -> None:
-    # Whoever reads the status through a proxy is anybody.
+    # A client that comes through a proxy is not trusted as one of this machine.
     response = client.get(path, headers={"X-Forwarded-For": "192.0.2.1"})
     text = response.get_data(as_text=True) + str(response.headers)
     assert not [word for word in HIDDEN if word in text]
@@ -634,11 +841,74 @@ def test_pages_link_static_files_that_exist(client: FlaskClient) -> None:
     assert all(client.get(path).status_code == 200 for path in linked)
 
 
+ICONS = {
+    "/favicon.ico": "image/x-icon",
+    "/apple-touch-icon.png": "image/png",
+    "/apple-touch-icon-precomposed.png": "image/png",
+}
+SIZED_ICONS = ["/apple-touch-icon-120x120.png", "/apple-touch-icon-76x76-precomposed.png", "/Favicon.ico"]
+
+
+@pytest.mark.parametrize(("path", "media_type"), ICONS.items())
+def test_an_icon_is_where_browsers_look_for_one(client: FlaskClient, path: str, media_type: str) -> None:
+    response = client.get(path)
+    assert (response.status_code, response.headers["Content-Type"]) == (200, media_type)
+    assert response.headers["Cache-Control"] == "max-age=86400"
+    assert response.data[:4] in (b"\x89PNG", b"\0\0\1\0")
+    assert client.get(path, headers={"If-None-Match": response.headers["ETag"]}).status_code == 304
+
+
+@pytest.mark.parametrize("path", SIZED_ICONS)
+def test_an_icon_of_another_size_or_spelling_leads_to_the_one_there_is(
+    client: FlaskClient, path: str
+) -> None:
+    response = client.get(path)
+    assert response.status_code == 301
+    assert response.headers["Location"].removeprefix(BASE_URL) in ICONS
+
+
+def icon_client(folder: Path, **sections: Any) -> FlaskClient:
+    settings = settings_of(folder / "state", folder / "articles", **sections)
+    return quiet_app(settings).test_client()
+
+
+@pytest.mark.parametrize("path", ICONS)
+def test_the_icon_of_the_site_comes_before_ours(tmp_path: Path, path: str) -> None:
+    write_story(tmp_path / "articles", "one")
+    icon = "https://cdn.example/logo.png?v=1&w=2"
+    client = icon_client(tmp_path, site={"icon": icon})
+    response = client.get(path)  # also before the first index
+    assert (response.status_code, response.headers["Location"]) == (302, icon)
+    assert response.headers["Cache-Control"] == "max-age=86400"
+    index(settings_of(tmp_path / "state", tmp_path / "articles", site={"icon": icon}))
+    for page in ("/", "/articles", "/topics", "/status", "/none"):
+        html = client.get(page).get_data(as_text=True)
+        assert '<link rel="icon" href="https://cdn.example/logo.png?v=1&amp;w=2">' in html
+        assert "favicon.svg" not in html
+
+
+@pytest.mark.parametrize("icon", [f"{BASE_URL}/favicon.ico", f"{BASE_URL}/apple-touch-icon.png?v=2"])
+@pytest.mark.parametrize("path", ICONS)
+def test_an_icon_of_the_site_at_these_addresses_leads_to_no_circle(
+    tmp_path: Path, icon: str, path: str
+) -> None:
+    assert icon_client(tmp_path, site={"icon": icon}).get(path).status_code == 200
+
+
+def test_the_settings_can_redirect_and_retire_the_addresses_of_icons(tmp_path: Path) -> None:
+    write_story(tmp_path / "articles", "one")
+    sections = {"redirects": {"/favicon.ico": "/static/favicon.svg"}, "retired": ["/apple-touch-icon.png"]}
+    client = icon_client(tmp_path, **sections)
+    assert client.get("/apple-touch-icon.png").status_code == 410
+    index(settings_of(tmp_path / "state", tmp_path / "articles", **sections))
+    assert client.get("/favicon.ico").status_code in (301, 404)
+
+
 # --- Absurd requests
 
 
 def raw(app: Flask, path_info: str, method: str = "GET", **environ: str) -> TestResponse:
-    """What the application answers to a request that no client library would make."""
+    """The response of the application to a request that no client library would make."""
     builder = app.test_client()._request_from_builder_args((), {}).environ  # noqa: SLF001  the only way in
     environ = {**builder, "PATH_INFO": path_info, "REQUEST_METHOD": method, **environ}
     body, status, headers = run_wsgi_app(app, environ)
@@ -685,6 +955,46 @@ def test_an_absurd_path_has_an_ordinary_answer(app: Flask, path: str, status: in
 anything = st.text(alphabet=st.characters(max_codepoint=255))
 
 
+# Headers of requests; each is sent with any bytes, and with bytes that begin as they should.
+HEADERS = {
+    "HTTP_A_IM": ("feed", "feed;q="),
+    "HTTP_ACCEPT": ("text/html;q=",),
+    "HTTP_ACCEPT_ENCODING": ("gzip;q=", "br, *;q="),
+    "HTTP_ACCEPT_LANGUAGE": ("de;q=",),
+    "HTTP_ACCESS_CONTROL_REQUEST_HEADERS": ("if-none-match, ",),
+    "HTTP_AUTHORIZATION": ("Basic ", "basic ", "Bearer ", "Digest username=", "Digest a*=utf-8''"),
+    "HTTP_CACHE_CONTROL": ("max-age=",),
+    "HTTP_CONTENT_LENGTH": ("1",),
+    "HTTP_CONTENT_TYPE": ("multipart/form-data; boundary=", "text/plain; charset="),
+    "HTTP_COOKIE": (
+        "token=",
+        'a="\\3',
+    ),
+    "HTTP_FORWARDED": ("for=",),
+    "HTTP_HOST": ("localhost:", "[::1", "xn--"),
+    "HTTP_IF_MATCH": ('"', "*"),
+    "HTTP_IF_MODIFIED_SINCE": ("Sun, 01 Jun 2025 00:00:00 ", "Sun, 01 Jun 2025 00:00:00 +99999999"),
+    "HTTP_IF_NONE_MATCH": ('W/"', "*"),
+    "HTTP_IF_RANGE": ('"',),
+    "HTTP_IF_UNMODIFIED_SINCE": ("Sun, 01 Jun 2025 00:00:00 ",),
+    "HTTP_ORIGIN": ("https://",),
+    "HTTP_RANGE": ("bytes=0-",),
+    "HTTP_REFERER": ("https://",),
+    "HTTP_SEC_FETCH_MODE": ("navigate",),
+    "HTTP_USER_AGENT": ("Mozilla/5.0 (",),
+    "HTTP_X_FORWARDED_FOR": ("127.0.0.1, ",),
+    "QUERY_STRING": ("token=", "token=%"),
+    "REMOTE_ADDR": ("127.", "::ffff:"),
+}
+some_headers = st.fixed_dictionaries(
+    {},
+    optional={
+        name: anything | st.builds(operator.add, st.sampled_from(beginnings), anything)
+        for name, beginnings in HEADERS.items()
+    },
+)
+
+
 @given(
     prefix=st.sampled_from(["/", "/topics/", "/topics/ai", "/static/", "/status", "", "/providers/"]),
     path=anything | st.text(alphabet="/.%atopics\x00\xff"),
@@ -706,6 +1016,41 @@ def test_no_request_is_a_failure_of_the_server(
 
 
 @pytest.mark.parametrize(
+    "path", ["/topics/ai.rss", "/topics/ai", "/topics.json", "/status", "/status.json", "/"]
+)
+@given(method=st.sampled_from(["GET", "HEAD", "OPTIONS"]), headers=some_headers)
+def test_no_header_is_a_failure_of_the_server(
+    app: Flask, path: str, method: str, headers: dict[str, str]
+) -> None:
+    assert raw(app, path, method, **headers).status_code < 500
+
+
+@pytest.mark.parametrize("scheme", ["Basic", "basic", "Bearer", "Digest", "Negotiate", ""])
+@pytest.mark.parametrize("value", ["\xff", "=", "\xff=\xff", "dXNlcg", "/////w==", "\x00", "a*=x''%ff, b=\""])
+def test_what_is_no_token_opens_no_status(app: Flask, scheme: str, value: str) -> None:
+    for path in ("/status", "/status.json"):
+        answer = raw(app, path, HTTP_AUTHORIZATION=f"{scheme} {value}")
+        assert answer.status_code == 200
+        assert "problems" not in answer.text
+
+
+# RFC 9110 section 13.1.1: `*` is true where there is a current representation.
+@pytest.mark.parametrize("path", ["/topics/ai.rss", "/topics/ai", "/topics.json", "/", "/static/style.css"])
+@pytest.mark.parametrize("star", ["*", " * "])
+def test_if_match_with_a_star_is_true_of_all_that_exists(client: FlaskClient, path: str, star: str) -> None:
+    plain = client.get(path)
+    starred = client.get(path, headers={"If-Match": star})
+    assert (starred.status_code, starred.data) == (200, plain.data)
+    held = client.get(path, headers={"If-Match": star, "If-None-Match": plain.headers["ETag"]})
+    assert held.status_code == 304
+
+
+@pytest.mark.parametrize("path", ["/topics/nothing.rss", "/nothing"])
+def test_if_match_with_a_star_brings_nothing_into_being(client: FlaskClient, path: str) -> None:
+    assert client.get(path, headers={"If-Match": "*"}).status_code == 404
+
+
+@pytest.mark.parametrize(
     "host", ["a b", "[", "x:y", "\xe9", "..", "a" * 300, "evil.example:99999999", "[::1"]
 )
 def test_no_host_is_a_failure_of_the_server(app: Flask, host: str) -> None:
@@ -719,6 +1064,23 @@ def test_json_of_lists_is_json_that_any_parser_reads(client: FlaskClient) -> Non
 
 
 def test_a_failure_of_the_server_tells_the_log_everything_and_the_client_nothing(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_story(tmp_path / "articles", "_news/one")
+    settings = settings_of(tmp_path / "state", tmp_path / "articles")
+    index(settings)
+
+    def failing(*_: object) -> bytes:
+        raise RuntimeError(f"sqlite in {tmp_path}")
+
+    monkeypatch.setattr(feed_renderer, "render", failing)
+    response = quiet_app(settings).test_client().get("/articles.rss")
+    assert response.status_code == 500
+    assert "/articles.rss failed" in caplog.text
+    expect_nothing_told(response, tmp_path, caplog)
+
+
+def test_an_index_that_cannot_be_read_is_told_to_the_log_alone(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "articles").mkdir()
@@ -727,12 +1089,18 @@ def test_a_failure_of_the_server_tells_the_log_everything_and_the_client_nothing
     for build in (tmp_path / "state").glob("index-*"):
         build.write_bytes(b"garbage" * 1000)
     response = quiet_app(settings).test_client().get("/articles.rss")
-    assert response.status_code == 500
+    assert response.status_code == 503
+    assert int(response.headers["Retry-After"]) > 0
+    assert "/articles.rss cannot be answered without the index" in caplog.text
+    expect_nothing_told(response, tmp_path, caplog)
+
+
+def expect_nothing_told(response: TestResponse, folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """The answer to a failure is not kept, may be read by scripts, and does not say what the log says."""
     assert response.headers["Cache-Control"] == "no-store"
     assert response.headers["Access-Control-Allow-Origin"] == "*"
-    assert str(tmp_path) not in response.text
+    assert str(folder) not in response.text
     assert "sqlite" not in response.text.lower()
-    assert "/articles.rss failed" in caplog.text
     assert "Traceback" in caplog.text
 
 
@@ -768,6 +1136,6 @@ def test_a_slow_client_never_makes_an_old_state_the_last_good_one(tmp_path: Path
     build = state / (state / "current").read_text().strip()
     with closing(sqlite3.connect(build)) as database, database:
         database.execute("UPDATE candidate SET payload = '{'")
-        database.execute("UPDATE facet SET version = randomblob(16), changed = changed + 1")
+        database.execute("UPDATE listing SET version = randomblob(16), changed = changed + 1")
     with quiet_app(settings).test_client().get(path) as last_good:
         assert last_good.data == fast.data

@@ -1,7 +1,7 @@
-"""Whatever happens to files, and whenever the indexer dies: the index equals a rebuild over the same memory.
+"""After any history of files and deaths of the indexer, the index equals a rebuild over the same history.
 
-Random histories in processes of their own, because they give up privileges and are killed. What they are made
-of is in `histories`, by which a failing one is repeated alone.
+Random histories in processes of their own, because they give up privileges and are killed. `histories` makes
+them, and repeats a failing one alone.
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import shutil
 import signal
 import sqlite3
@@ -11,9 +12,10 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -25,25 +27,32 @@ from builders import (
     article_text,
     changes_of,
     contents,
+    damage_fact,
     id_of,
     wait_for,
     write_article,
     write_file,
 )
+from loops import running, shown
+from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 from unprivileged import open_folder, unprivileged
 
-from feedserver import indexer, readings
-from feedserver.errors import StateError
-from feedserver.follower import Follower
-from feedserver.index import builds, writer
+from feedserver.errors import HistoryLostError, StateError
+from feedserver.index import builds, candidates, writer
 from feedserver.index.builds import transaction
+from feedserver.index.decisions import Usable
+from feedserver.index.facts import Beginning
+from feedserver.index.history import PublicationHistory
 from feedserver.index.keeper import BuildKeeper
 from feedserver.index.reader import IndexReader
-from feedserver.indexer import Indexer, Progress, Summary
-from feedserver.lock import RESCAN_REQUEST
-from feedserver.model import Selection
-from feedserver.plan import Plan
+from feedserver.indexing import jobs, reading_queue, storing
+from feedserver.indexing.follower import Follower
+from feedserver.indexing.indexer import Indexer, Summary
+from feedserver.indexing.jobs import Progress
+from feedserver.indexing.lock import RESCAN_REQUEST
+from feedserver.indexing.plan import Plan
+from feedserver.model import HistoryOrigin, Selection
 
 __all__ = ["open_folder"]
 
@@ -70,12 +79,17 @@ class Site:
         self.indexer.refresh()
 
     def rebuild(self) -> None:
-        """Delete the index, keep the memory."""
+        """Delete the index, keep the publication history."""
         self.indexer.close()
         for file in (*self.state_dir.glob("index-*"), self.state_dir / builds.POINTER):
             file.unlink()
         self.indexer = Indexer(self.plan, self.clock)
         self.indexer.refresh()
+
+    @property
+    def history(self) -> PublicationHistory:
+        """Of the indexer that is running."""
+        return self.indexer._keeper.history  # noqa: SLF001  the one connection to it
 
     @property
     def contents(self) -> Contents:
@@ -175,7 +189,7 @@ def test_a_folder_that_is_moved_where_its_ids_stay_changes_no_version(site: Site
     move_between_collections(site)
     assert site.indexer.refresh().articles_changed == 2
     after = site.contents
-    assert after.facets == before.facets
+    assert after.listings == before.listings
     assert after.members == before.members
     assert {key: entry[2:] for key, entry in after.entries.items()} == {
         key: entry[2:] for key, entry in before.entries.items()
@@ -185,10 +199,9 @@ def test_a_folder_that_is_moved_where_its_ids_stay_changes_no_version(site: Site
 def test_progress_and_summary_tell_what_is_done(site: Site) -> None:
     for number in range(7):
         write_article(site.folder, f"{number}.md")
-    seen: list[Progress] = []
-    summary = site.indexer.refresh(seen.append)
-    assert seen[-1] == Progress(found=7, done=7, total=7)
-    assert summary == Summary(files=7, read=7, gone=0, articles_changed=7, seconds=0)
+    scan = site.indexer.scan()
+    assert list(scan)[-1] == Progress(found=7, done=7, total=7)
+    assert scan.result == Summary(files=7, read=7, gone=0, articles_changed=7, seconds=0)
 
 
 # --- What is published
@@ -225,11 +238,95 @@ def test_a_broken_rewrite_keeps_the_last_good_version_up(site: Site) -> None:
     for notice in (site.indexer.refresh, site.restart, site.rebuild, site.rebuild):
         notice()
         assert site.contents.entries == before.entries
-        assert site.contents.facets == before.facets
+        assert site.contents.listings == before.listings
         assert site.verdict("_news/bees.md") == "broken"
     write_article(site.folder, mtime=START + 99, published=False, title=["a", "list"])
     site.indexer.refresh()
     assert site.titles() == set()
+
+
+def test_a_file_that_cannot_be_stored_costs_itself_and_is_said_once(
+    site: Site, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    for number in range(7):
+        write_article(site.folder, f"{number}.md", mtime=START, title=f"Title {number}")
+    site.indexer.refresh()
+    store = candidates.store_candidates
+
+    def failing(connection: Connection, usable: Sequence[Usable], *others: Any) -> set[str]:
+        if any(one.content.stated and b"Unbearable" in one.content.stated.payload for one in usable):
+            raise ValueError("nobody thought of this")
+        return store(connection, usable, *others)
+
+    monkeypatch.setattr(candidates, "store_candidates", failing)
+    for number in range(9):
+        title = "Unbearable" if number in {3, 8} else f"Another title {number}"
+        write_article(site.folder, f"{number}.md", mtime=START + 9, title=title)
+    for notice in (site.indexer.refresh, site.indexer.refresh):
+        notice()
+        assert site.titles() == {"Title 3", *(f"Another title {number}" for number in (0, 1, 2, 4, 5, 6, 7))}
+        assert site.verdict("3.md") == site.verdict("8.md") == "broken"
+        assert "internal-error" in str(site.contents.findings[0, "3.md"])
+    assert caplog.text.count("cannot be stored because of a defect") == 2
+
+    write_article(site.folder, "3.md", mtime=START + 99, title="Unbearable", draft=True)
+    site.indexer.refresh()
+    assert "Title 3" not in site.titles()
+
+
+def test_a_file_that_cannot_be_stored_in_a_new_build_keeps_its_last_good_version(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("ants", "bees", "wasps"):
+        write_article(site.folder, f"{name}.md", mtime=START, title=name)
+    site.indexer.refresh()
+    store = candidates.store_candidates
+
+    def failing(connection: Connection, usable: Sequence[Usable], *others: Any) -> set[str]:
+        if any(one.content.stated and b"Unbearable" in one.content.stated.payload for one in usable):
+            raise ValueError("a defect")
+        return store(connection, usable, *others)
+
+    monkeypatch.setattr(candidates, "store_candidates", failing)
+    write_article(site.folder, "bees.md", mtime=START + 9, title="Unbearable")
+    for fingerprint in ("b", "c"):
+        plan = msgspec.structs.replace(site.plan, fingerprint=fingerprint)
+        with closing(Indexer(plan, site.clock)) as indexer:
+            indexer.refresh()
+        assert site.titles() == {"ants", "bees", "wasps"}
+        assert site.verdict("bees.md") == "broken"
+
+
+def test_the_history_learns_nothing_of_a_change_that_cannot_be_stored(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(*_: object) -> None:
+        raise ValueError("a defect")
+
+    write_article(site.folder, mtime=START, title="Bees")
+    site.indexer.refresh()
+    before, known, listings = site.contents, site.history.articles([BEES]), site.history.listings()
+    with monkeypatch.context() as patched:
+        patched.setattr(writer, "store_entries", failing)
+        write_article(site.folder, mtime=START + 9, title="Unbearable", topics=["Unbearable"])
+        site.indexer.refresh()
+        assert site.verdict("_news/bees.md") == "broken"
+    assert site.history.articles([BEES]) == known
+    assert site.history.listings() == listings
+
+    write_article(site.folder, mtime=START + 99, title="Bees")
+    site.indexer.refresh()
+    assert site.contents.entries == before.entries
+
+
+def test_what_fails_for_no_file_ends_the_scan(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    def failing(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    write_article(site.folder)
+    monkeypatch.setattr(candidates, "store_candidates", failing)
+    with pytest.raises(OSError, match="No space left"):
+        site.indexer.refresh()
 
 
 def test_an_article_of_the_future_appears_at_its_time_without_being_read(site: Site) -> None:
@@ -262,7 +359,7 @@ def test_a_selection_follows_heat_though_the_article_looks_the_same(tmp_path: Pa
     before = site.contents.entries[BEES][4]
     write_article(site.folder, heat=5, mtime=START)
     site.indexer.refresh()
-    assert site.contents.facets["feeds/hot"][1] == 1
+    assert site.contents.listings["feeds/hot"][1] == 1
     assert site.contents.entries[BEES][4] == before
     site.indexer.close()
 
@@ -300,6 +397,16 @@ def test_a_rebuild_over_many_batches_re_dates_no_doubled_article(site: Site) -> 
     assert site.contents == before
 
 
+@pytest.mark.parametrize("year_seconds", [10_413_792_000, -10_413_792_000], ids=["2300", "1640"])
+def test_a_file_with_an_absurd_time_is_published_and_read_once(site: Site, year_seconds: int) -> None:
+    write_article(site.folder, "dated.md", mtime=year_seconds, title="Dated")
+    write_file(site.folder, "undated.md", "---\ntitle: x\n---\nText.\n", mtime=year_seconds)
+    write_article(site.folder, "other.md", mtime=START, title="Other")
+    assert site.indexer.refresh().read == 3
+    assert site.titles() == {"Dated", "Other"}
+    assert site.indexer.refresh().read == 0
+
+
 # --- Files that become something else
 
 
@@ -330,7 +437,7 @@ def test_a_file_that_another_thing_took_the_place_of_is_never_read(
     path.unlink()
     replace(path)
     site.indexer.refresh() if by_scan else site.indexer.look_at(0, ["_news/bees.md"])
-    # What cannot be read keeps its last good version; a folder is no version of a file.
+    # An unreadable file keeps its last good version; a folder is no version of a file.
     assert site.titles() == (set() if replace is become_folder else {"Bees"})
     shutil.rmtree(path) if path.is_dir() else path.unlink()
     write_article(site.folder, title="Back")
@@ -392,7 +499,8 @@ def test_files_that_vanish_between_listing_and_reading_are_gone(site: Site) -> N
             if progress.done <= 500 and path.exists() and path.stat().st_ino % 2:
                 path.unlink()
 
-    site.indexer.refresh(vanish)
+    for progress in site.indexer.scan():
+        vanish(progress)
     site.indexer.refresh()
     assert site.titles() == {f"T{path.stem}" for path in site.folder.glob("*.md")}
 
@@ -500,10 +608,10 @@ def test_a_description_in_the_middle_of_a_rewrite_stays(fresh: Site) -> None:
     text = "---\ntaxonomy: topic\nname: AI\nexcerpt: On minds\n---\n"
     path = write_file(fresh.folder, "ai.md", text)
     fresh.indexer.refresh()
-    before = fresh.contents.facets
+    before = fresh.contents.listings
     path.write_text("")
     fresh.indexer.look_at(0, ["ai.md"])
-    assert fresh.contents.facets == before
+    assert fresh.contents.listings == before
 
 
 def test_a_file_that_stays_empty_is_retracted_after_two_seconds(tmp_path: Path) -> None:
@@ -601,38 +709,182 @@ def test_a_damaged_index_is_built_anew_beside(
     assert "built anew" in caplog.text
 
 
-def test_a_damaged_memory_is_an_error_that_says_what_to_do(site: Site) -> None:
+def test_a_damaged_history_is_set_aside_and_made_again_from_the_index(
+    site: Site, caplog: pytest.LogCaptureFixture
+) -> None:
     for number in range(300):
         write_article(site.folder, f"{number}.md", title=f"T{number}")
     site.indexer.refresh()
+    before = site.contents
     site.indexer.close()
-    damage(site.state_dir / builds.MEMORY, 4096)
-    with pytest.raises(StateError, match=r"memory\.sqlite: the memory"):
-        site.restart()
+    damage(site.state_dir / builds.HISTORY_FILE, 4096)
+    site.indexer = Indexer(site.plan, site.clock)
+    site.indexer.refresh()
+    assert site.contents == before
+    assert (site.state_dir / f"{builds.HISTORY_FILE}.damaged").is_file()
+    assert re.search(
+        r"history\.sqlite: the publication history .*; it is kept as history\.sqlite\.damaged", caplog.text
+    )
+    assert "made again from the index" in caplog.text
 
 
-def test_a_lost_memory_is_said_loudly_and_the_index_agrees_with_the_new_one(
+@pytest.mark.parametrize("key", ["sequence", "published_by", "open_month", "history_facts", "plan"])
+def test_an_index_with_a_damaged_fact_is_built_anew_and_no_file_is_blamed(site: Site, key: str) -> None:
+    some_articles(site)
+    old = builds.serving_build(site.state_dir)
+    assert old is not None
+    damage_fact(old, key)
+    write_article(site.folder, "_news/bees.md", title="Bumblebees", mtime=START + 9)
+    site.restart()
+    assert site.titles() == {"Bumblebees", "Ants", "Wasps"}
+    assert {finding[0] for finding in site.contents.findings.values()} == {"article"}
+    assert builds.serving_build(site.state_dir) != old
+
+
+@pytest.mark.parametrize("key", ["sequence", "open_month"])
+def test_a_fact_that_is_damaged_while_the_index_is_written_is_no_fault_of_a_file(
+    site: Site, key: str
+) -> None:
+    some_articles(site)
+    old = builds.serving_build(site.state_dir)
+    assert old is not None
+    damage_fact(old, key)
+    write_article(site.folder, "_news/bees.md", title="Bumblebees", mtime=START + 9)
+    site.indexer.refresh()
+    assert site.titles() == {"Bumblebees", "Ants", "Wasps"}
+    assert {finding[0] for finding in site.contents.findings.values()} == {"article"}
+
+
+@pytest.mark.parametrize("key", ["roots", "ids", "seen_roots", "history", "sequence"])
+def test_a_damaged_fact_of_the_history_comes_back_from_the_index(tmp_path: Path, key: str) -> None:
+    site = Site(tmp_path, Clock(LATER))
+    public = msgspec.structs.replace(site.plan.ownership, is_public=True)
+    site.plan = msgspec.structs.replace(site.plan, ownership=public)
+    site.restart()
+    some_articles(site)
+    before, known, path = site.contents, site.history.facts(), site.history.path
+    damage_fact(path, key)
+    with pytest.raises(HistoryLostError):
+        site.history.facts()
+    site.indexer.close()
+    with closing(Indexer(site.plan, site.clock)) as indexer:
+        found = indexer._keeper.history.facts()  # noqa: SLF001  the one connection to it
+        assert msgspec.structs.replace(found, sequence=None, dates_since=None) == msgspec.structs.replace(
+            known, sequence=None, dates_since=None
+        )
+        indexer.refresh()
+    assert site.contents == before
+    assert not path.with_name(f"{builds.HISTORY_FILE}.damaged").exists()
+
+
+def lose_the_history(site: Site) -> None:
+    site.indexer.close()
+    for file in site.state_dir.glob("history.sqlite*"):
+        file.unlink()
+
+
+def test_a_history_lost_beside_an_index_costs_nothing_that_the_index_knows(
     site: Site, caplog: pytest.LogCaptureFixture
 ) -> None:
+    write_article(site.folder, mtime=START, topics=["AI"])
+    gone = write_article(site.folder, "_news/ants.md", title="Ants", topics=["Ants"])
+    broken = write_article(site.folder, "_news/wasps.md", title="Wasps")
+    site.indexer.refresh()
+    write_article(site.folder, mtime=START + 100, title="Bumblebees", topics=["AI"])
+    broken.write_text("---\ntitle: [\n---\n")
+    gone.unlink()
+    site.indexer.refresh()
+    before, build = site.contents, builds.serving_build(site.state_dir)
+    lose_the_history(site)
+    site.indexer = Indexer(site.plan, site.clock)
+    site.indexer.refresh()
+    assert site.contents == before
+    assert builds.serving_build(site.state_dir) == build
+    [record] = [one for one in caplog.records if one.levelno == logging.ERROR]
+    assert record.message == f"{site.state_dir}/history.sqlite was lost; it is made again from the index"
+    site.rebuild()
+    assert site.contents == before
+    site.restart()
+    assert len([one for one in caplog.records if one.levelno == logging.ERROR]) == 1
+
+
+def test_an_older_history_that_is_put_back_by_hand_lets_no_date_go_back(site: Site) -> None:
+    def date(etag: str, now: int) -> int:
+        dating = site.history.last_modified("/a.rss", etag, sequence=1, earliest=now, now=now)
+        assert dating is not None
+        return dating.last_modified
+
+    write_article(site.folder, mtime=START)
+    site.indexer.refresh()
+    assert date("A", START) == START
+    site.indexer.close()
+    older = (site.state_dir / builds.HISTORY_FILE).read_bytes()
+    site.restart()
+    write_article(site.folder, mtime=START + 100, title="Bumblebees")
+    site.indexer.refresh()
+    assert date("B", START + 200) == START + 200
+    before = site.contents
+    site.indexer.close()
+    for file in site.state_dir.glob("history.sqlite-*"):
+        file.unlink()
+    (site.state_dir / builds.HISTORY_FILE).write_bytes(older)
+    site.restart()
+    assert site.contents == before
+    assert date("A", LATER) == LATER
+
+
+def test_a_history_lost_at_an_upgrade_is_made_again_from_the_index_first(site: Site) -> None:
     write_article(site.folder, mtime=START)
     site.indexer.refresh()
     write_article(site.folder, mtime=START + 100, title="Bumblebees")
     site.indexer.refresh()
-    site.indexer.close()
-    for file in site.state_dir.glob("memory.sqlite*"):
+    before = site.contents
+    lose_the_history(site)
+    site.indexer = Indexer(msgspec.structs.replace(site.plan, fingerprint="another"), site.clock)
+    site.indexer.refresh()
+    assert site.contents == before
+
+
+def test_an_undated_article_keeps_its_first_sight_when_the_history_is_lost(tmp_path: Path) -> None:
+    site = Site(tmp_path, Clock(LATER), rules={"date_from_mtime": True})
+    content = "---\ntitle: Bees\nlink: https://news.example/bees\n---\n"
+    path = write_file(site.folder, "_news/bees.md", content)
+    os.utime(path, (START, START))
+    site.indexer.refresh()
+    before = site.contents
+    lose_the_history(site)
+    os.utime(path, (START + 50, START + 50))
+    with closing(Indexer(site.plan, site.clock)) as indexer:
+        indexer.refresh()
+        assert site.contents.entries[BEES][2] == before.entries[BEES][2]
+
+
+def test_index_and_history_lost_together_are_said_loudly(
+    site: Site, caplog: pytest.LogCaptureFixture
+) -> None:
+    broken = write_article(site.folder, "_news/wasps.md", title="Wasps")
+    write_article(site.folder)
+    site.indexer.refresh()
+    assert caplog.records == []
+    broken.write_text("---\ntitle: [\n---\n")
+    site.indexer.refresh()
+    lose_the_history(site)
+    for file in site.state_dir.glob("index-*"):
         file.unlink()
     site.indexer = Indexer(site.plan, site.clock)
     site.indexer.refresh()
-    [record] = [one for one in caplog.records if "memory" in one.message]
-    assert record.levelno == logging.ERROR
-    assert "is lost" in record.message
-    assert site.contents.entries[BEES][3] < START
+    loud, quiet = caplog.messages
+    assert "history.sqlite was lost: the dates of all changes begin anew" in loud
+    assert "feedserver history restore" in loud
+    assert quiet == "_news/wasps.md cannot be read, and its last good version is lost, if it had one"
+    with closing(IndexReader(site.state_dir)) as reader:
+        assert reader.facts().beginning == Beginning(origin=HistoryOrigin.LOST, since=LATER)
     site.restart()
-    assert len([one for one in caplog.records if "memory" in one.message]) == 1
+    assert len(caplog.messages) == 2
 
 
 def lose_the_commit(site: Site, act: Callable[[], object]) -> None:
-    """Let the indexer see what is done, and die when only the memory knows of it."""
+    """Let the indexer see what is done, and die when only the publication history knows of it."""
     site.restart()
     site.indexer.close()
     build = builds.serving_build(site.state_dir)
@@ -644,7 +896,7 @@ def lose_the_commit(site: Site, act: Callable[[], object]) -> None:
     build.write_bytes(before)
 
 
-def test_what_the_memory_learned_and_nobody_saw_is_undone(
+def test_what_the_history_learned_and_nobody_saw_is_undone(
     site: Site, caplog: pytest.LogCaptureFixture
 ) -> None:
     write_article(site.folder, "_news/bees.md", title="Bees")
@@ -695,8 +947,8 @@ def test_a_file_that_breaks_before_the_index_is_built_for_other_settings_keeps_i
         after.refresh()
         found = contents(tmp_path / "state")
         assert found.entries[BEES][:4] == known.entries[BEES][:4]
-        assert found.facets["feeds/hot"][1] == 1
-        assert found.facets["topics/ai"][5] == known.facets["topics/ai"][5] is not None
+        assert found.listings["feeds/hot"][1] == 1
+        assert found.listings["topics/ai"][5] == known.listings["topics/ai"][5] is not None
     with closing(Indexer(msgspec.structs.replace(plan, fingerprint="c"), clock)) as later:
         later.refresh()
         assert contents(tmp_path / "state").entries[BEES][:4] == known.entries[BEES][:4]
@@ -726,41 +978,11 @@ def test_what_another_build_would_not_mend_is_an_error_of_ours(site: Site) -> No
 # --- The loop
 
 
-@contextmanager
-def running(plan: Plan) -> Iterator[list[Summary]]:
-    """An indexer that runs in a thread, after its first scan."""
-    stop, failures = threading.Event(), list[BaseException]()
-    scans: list[Summary] = []
-    indexer = Indexer(plan)
-
-    def run() -> None:
-        try:
-            Follower(indexer, plan, stop, scans.append).run()
-        except BaseException as error:
-            failures.append(error)
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    try:
-        wait_for(lambda: bool(scans or failures))
-        yield scans
-    finally:
-        stop.set()
-        thread.join()
-        indexer.close()
-    assert failures == []
-
-
 @pytest.fixture
 def plan(tmp_path: Path) -> Plan:
     folder = tmp_path / "articles"
     folder.mkdir()
     return a_plan(tmp_path / "state", folder, rescan_interval=1000.0)
-
-
-def shown(plan: Plan) -> set[str]:
-    entries = contents(Path(plan.state_dir)).entries.values()
-    return {msgspec.json.decode(entry[6])["title"] for entry in entries}
 
 
 def test_the_loop_follows_what_happens_to_files_and_folders(plan: Plan) -> None:
@@ -919,8 +1141,8 @@ def test_a_scan_that_is_under_way_ends_with_the_loop(plan: Plan) -> None:
 INDEX = """
 import sys
 import msgspec
-from feedserver.indexer import Indexer
-from feedserver.plan import Plan
+from feedserver.indexing.indexer import Indexer
+from feedserver.indexing.plan import Plan
 indexer = Indexer(msgspec.json.decode(sys.argv[1].encode(), type=Plan), lambda: 4102444800.0)
 sys.stdout.write("begun\\n")
 sys.stdout.flush()
@@ -964,7 +1186,7 @@ def test_sudden_death_at_any_moment_leaves_an_index_that_goes_on(tmp_path: Path)
 
 
 def unmount(folder: Path) -> Path:
-    """What remains when a file system is unmounted: an empty folder that is another one."""
+    """Replace the folder as unmounting a file system does: by another, empty one."""
     mounted = folder.rename(folder.with_name("mounted"))
     folder.mkdir()
     return mounted
@@ -990,7 +1212,7 @@ def test_an_unmounted_folder_deletes_nothing_until_it_was_away_for_long(tmp_path
     for _ in range(3):
         assert site.indexer.refresh().articles_changed == 0
         assert site.indexer.look_at(0, ["_news/bees.md", "_news", ""]) == 0
-    assert site.contents.facets == before.facets
+    assert site.contents.listings == before.listings
     assert "folder-away" in findings_of_the_root(site)
     assert "stay published until 2100-01-01 00:16:50 UTC" in findings_of_the_root(site)
 
@@ -1069,11 +1291,37 @@ def test_an_index_for_other_settings_takes_over_what_was_published_from_a_folder
         found = contents(tmp_path / "state")
         assert set(found.entries) == {BEES}  # what was retracted elsewhere is gone
         assert found.entries[BEES][:4] == known.entries[BEES][:4]
-        assert found.facets["feeds/hot"][1] == 1
-        assert found.facets["topics/ai"][5] is not None
+        assert found.listings["feeds/hot"][1] == 1
+        assert found.listings["topics/ai"][5] is not None
         mount(mounted, one)
         assert after.refresh().articles_changed == 0
         assert contents(tmp_path / "state").entries == found.entries
+
+
+def test_an_upgrade_takes_over_what_an_older_release_published_from_a_folder_that_is_away(
+    tmp_path: Path,
+) -> None:
+    clock, one = Clock(LATER), tmp_path / "one"
+    write_article(one, "_news/bees.md", mtime=START)
+    plan = a_plan(tmp_path / "state", one, drop_missing_after=1000.0)
+    with closing(Indexer(plan, clock)) as before:
+        before.refresh()
+    known = contents(tmp_path / "state").entries
+    as_schema_4(tmp_path / "state")
+    unmount(one)
+    with closing(Indexer(msgspec.structs.replace(plan, fingerprint="newer"), clock)) as after:
+        after.refresh()
+        assert contents(tmp_path / "state").entries == known
+
+
+def as_schema_4(state_dir: Path) -> None:
+    """Make the serving build one of the older release, which had no states of files."""
+    build = builds.serving_build(state_dir)
+    assert build is not None
+    with closing(sqlite3.connect(build, isolation_level=None)) as connection:
+        connection.execute("ALTER TABLE file DROP COLUMN state")
+        connection.execute("ALTER TABLE listing RENAME TO facet")
+        connection.execute("INSERT INTO meta VALUES ('scan_started', '2025-01-01T00:00:00.000+00:00')")
 
 
 def test_a_new_folder_that_is_not_there_yet_holds_nothing_up(tmp_path: Path) -> None:
@@ -1098,14 +1346,17 @@ def test_a_folder_that_is_unmounted_in_the_middle_of_a_scan_loses_nothing(
         write_article(site.folder, f"{number}/a.md", mtime=START)
     site.indexer.refresh()
     before = site.contents
-    monkeypatch.setattr(indexer, "BREATH_SECONDS", 0.0)
+    monkeypatch.setattr(jobs, "STEP_SECONDS", 0.0)
     mounted: list[Path] = []
 
     def meanwhile() -> None:
         if not mounted:
             mounted.append(unmount(site.folder))
 
-    assert site.indexer.refresh(meanwhile=meanwhile).gone == 0
+    scan = site.indexer.scan()
+    for _ in scan:
+        meanwhile()
+    assert scan.result.gone == 0
     assert site.contents.entries == before.entries
 
 
@@ -1179,11 +1430,11 @@ def test_what_is_looked_at_while_a_scan_runs_is_newer_than_what_the_scan_read_be
     site.indexer.refresh()
     for number in range(20):
         write_article(site.folder, f"{number:02}.md", title="Old", mtime=START)
-    monkeypatch.setattr(readings, "LEAST_FOR_POOL", 1)
-    monkeypatch.setattr(readings, "cores", lambda: 2)
-    monkeypatch.setattr(readings, "PIECE_FILES", 10)
-    monkeypatch.setattr(indexer, "BATCH_FILES", 5)
-    monkeypatch.setattr(indexer, "BREATH_SECONDS", 0.0)
+    monkeypatch.setattr(reading_queue, "LEAST_FOR_POOL", 1)
+    monkeypatch.setattr(reading_queue, "cores", lambda: 2)
+    monkeypatch.setattr(reading_queue, "PIECE_FILES", 10)
+    monkeypatch.setattr(storing, "BATCH_FILES", 5)
+    monkeypatch.setattr(jobs, "STEP_SECONDS", 0.0)
     rewritten: list[Path] = []
 
     def meanwhile() -> None:
@@ -1192,10 +1443,11 @@ def test_what_is_looked_at_while_a_scan_runs_is_newer_than_what_the_scan_read_be
             (site.folder / "08.md").unlink()
             # In this process, so that it is read now and not after what waits in the pool.
             with pytest.MonkeyPatch.context() as patch:
-                patch.setattr(readings, "LEAST_FOR_POOL", 1000)
+                patch.setattr(reading_queue, "LEAST_FOR_POOL", 1000)
                 site.indexer.look_at(0, ["08.md", "09.md"])
 
-    site.indexer.refresh(meanwhile=meanwhile)
+    for _ in site.indexer.scan():
+        meanwhile()
     assert rewritten
     assert site.titles() == {"Unchanged", "Old", "New"}
     assert len(site.contents.entries) == 20
@@ -1211,11 +1463,11 @@ def test_what_the_scan_read_before_does_not_cancel_the_second_look(
     for number in range(20):
         write_article(fresh.folder, f"{number:02}.md", title="Old")
         os.utime(fresh.folder / f"{number:02}.md", (START, START))
-    monkeypatch.setattr(readings, "LEAST_FOR_POOL", 1)
-    monkeypatch.setattr(readings, "cores", lambda: 2)
-    monkeypatch.setattr(readings, "PIECE_FILES", 10)
-    monkeypatch.setattr(indexer, "BATCH_FILES", 5)
-    monkeypatch.setattr(indexer, "BREATH_SECONDS", 0.0)
+    monkeypatch.setattr(reading_queue, "LEAST_FOR_POOL", 1)
+    monkeypatch.setattr(reading_queue, "cores", lambda: 2)
+    monkeypatch.setattr(reading_queue, "PIECE_FILES", 10)
+    monkeypatch.setattr(storing, "BATCH_FILES", 5)
+    monkeypatch.setattr(jobs, "STEP_SECONDS", 0.0)
     torn: list[Path] = []
 
     def meanwhile() -> None:
@@ -1223,10 +1475,11 @@ def test_what_the_scan_read_before_does_not_cancel_the_second_look(
             torn.append(fresh.folder / "09.md")
             torn[0].write_text("")  # the middle of a rewrite, for all that can be known
             with pytest.MonkeyPatch.context() as patch:
-                patch.setattr(readings, "LEAST_FOR_POOL", 1000)
+                patch.setattr(reading_queue, "LEAST_FOR_POOL", 1000)
                 fresh.indexer.look_at(0, ["09.md"])
 
-    fresh.indexer.refresh(meanwhile=meanwhile)
+    for _ in fresh.indexer.scan():
+        meanwhile()
     assert torn
     wait_for(lambda: fresh.indexer.look_again() > 0 or fresh.verdict("09.md") == "not-article", 10)
     assert fresh.verdict("09.md") == "not-article"
@@ -1238,7 +1491,7 @@ def test_what_appears_behind_the_walk_of_a_scan_is_not_taken_for_gone(
     for number in range(5):
         write_article(site.folder, f"{number}.md", mtime=START)
     site.indexer.refresh()
-    monkeypatch.setattr(indexer, "BREATH_SECONDS", 0.0)
+    monkeypatch.setattr(jobs, "STEP_SECONDS", 0.0)
     monkeypatch.setattr(writer, "STAMPS_AT_A_TIME", 1)
     made: list[Path] = []
 
@@ -1247,6 +1500,7 @@ def test_what_appears_behind_the_walk_of_a_scan_is_not_taken_for_gone(
             made.append(write_article(site.folder, "0-0.md", title="Behind", mtime=START))
             site.indexer.look_at(0, ["0-0.md"])
 
-    site.indexer.refresh(meanwhile=meanwhile)
+    for _ in site.indexer.scan():
+        meanwhile()
     assert "Behind" in site.titles()
     assert len(site.contents.entries) == 6

@@ -61,7 +61,7 @@ def test_a_deploy_with_an_empty_cache_serves_all_who_ask_at_once(folder: Path) -
 
         at_once(*(partial(ask, number) for number in range(CLIENTS)))
         assert statuses == {200: len(feeds)}
-        # What everybody asked for is ready now, and no request waits any longer.
+        # The documents that all clients asked for are cached now, and no request waits any longer.
         at_once(*(partial(server.ask, feeds[0]) for _ in range(CLIENTS)))
         assert "Traceback" not in server.said()
         assert "WORKER TIMEOUT" not in server.said()
@@ -116,7 +116,7 @@ def test_a_reload_under_load_fails_no_request(folder: Path) -> None:
 
 
 def test_a_stop_under_load_cuts_no_answer_short(folder: Path) -> None:
-    """Whoever is not answered any more is told so by the network, not by half a feed or an error."""
+    """The network tells a client that it gets no answer; no client gets half a feed or an error."""
     with gunicorn(folder) as server:
         with Clients(server) as clients:
             clients.wait_for_answers(50)

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from feedserver.lock import LOCK, Holder, IndexerLock, holder
+from feedserver.indexing.lock import LOCK, Holder, IndexerLock, holder
 
 HOLD = """
 import sys, time
 from pathlib import Path
-from feedserver.lock import IndexerLock
+from feedserver.indexing.lock import IndexerLock
 lock = IndexerLock.acquire(Path(sys.argv[1]))
 assert lock is not None
 lock.sign("print")

@@ -27,7 +27,7 @@ BROTLI = Path("/usr/lib/nginx/modules/ngx_http_brotli_static_module.so")
 pytestmark = pytest.mark.skipif(NGINX is None, reason="needs nginx: apt-get install nginx")
 
 SHIPPED = (REPOSITORY / "config" / "nginx.conf").read_text(encoding="utf-8")
-LONG = "A text that is long enough to be worth a coding. " * 60
+LONG = "A text that is long enough to be worth an encoding. " * 60
 
 # As Debian ships it or worse: compression of everything, in the hope that ours is not touched.
 MAIN = """
@@ -106,10 +106,11 @@ class Pair:
         return re.findall(line, self.server.said())
 
 
-# What was renamed and what has ended, of the exported sites; one address is what nginx might stumble over.
+# Redirected and retired addresses of the exported sites; one has characters that are special in nginx.
 MOVED = """
 redirects:
   /old: /topics/ai
+  /slashed/: /topics/ai
   /blog.xml: /articles.rss
   /topics/tides: /topics/bees
   /topics/tides.atom: /articles.atom
@@ -175,9 +176,9 @@ def test_nginx_takes_the_shipped_file(tmp_path: Path) -> None:
 # --- Before a server ----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("coding", ["identity", "gzip", "br"])
-def test_the_proxy_sends_what_the_server_sends_in_every_coding(site: Pair, coding: str) -> None:
-    asking = {"Accept-Encoding": coding}
+@pytest.mark.parametrize("encoding", ["identity", "gzip", "br"])
+def test_the_proxy_sends_what_the_server_sends_in_every_encoding(site: Pair, encoding: str) -> None:
+    asking = {"Accept-Encoding": encoding}
     for path in ("/topics/ai.rss", "/articles.json", "/topics/ai", "/all.opml", "/static/style.css", "/none"):
         direct, kept = site.server.ask(path, asking), site.proxy.ask(path, asking)
         for answer in (kept, site.proxy.ask(path, asking)):
@@ -186,10 +187,10 @@ def test_the_proxy_sends_what_the_server_sends_in_every_coding(site: Pair, codin
                 assert answer[name] == direct[name], (path, name)
 
 
-@pytest.mark.parametrize("coding", ["identity", "gzip", "br"])
+@pytest.mark.parametrize("encoding", ["identity", "gzip", "br"])
 @pytest.mark.parametrize("weak", ["", "W/"])
-def test_who_holds_the_current_feed_gets_304_from_the_cache(site: Pair, coding: str, weak: str) -> None:
-    asking = {"Accept-Encoding": coding}
+def test_who_holds_the_current_feed_gets_304_from_the_cache(site: Pair, encoding: str, weak: str) -> None:
+    asking = {"Accept-Encoding": encoding}
     held = site.proxy.ask("/topics/bees.atom", asking)
     before = len(site.asked("/topics/bees.atom"))
 
@@ -204,7 +205,7 @@ def test_who_holds_the_current_feed_gets_304_from_the_cache(site: Pair, coding: 
     assert len(site.asked("/topics/bees.atom")) == before
 
 
-def test_one_answer_is_kept_for_all_ways_to_accept_a_coding(site: Pair) -> None:
+def test_one_answer_is_kept_for_all_ways_to_accept_an_encoding(site: Pair) -> None:
     path = "/articles/2024-03.1.rss?asked=here-alone"
     for accept in ("gzip", "gzip, deflate", "deflate,GZIP;q=0.8", "x-gzip", "br;q=0, gzip;q=1.0"):
         assert site.proxy.ask(path, {"Accept-Encoding": accept})["Content-Encoding"] == "gzip", accept
@@ -221,6 +222,7 @@ def test_a_person_is_sent_to_the_page_and_a_reader_is_not(site: Pair) -> None:
         sent = site.proxy.ask("/categories/news.rss", navigation)
         assert (sent.status, sent["Location"]) == (303, "https://feeds.example/categories/news")
         assert sent["Cache-Control"] == "no-store"
+        assert sent["Vary"] == site.server.ask("/categories/news.rss")["Vary"]
         assert site.proxy.ask("/categories/news.rss").status == 200
         assert site.proxy.ask("/categories/news.rss", within).status == 200
         assert site.proxy.ask("/categories/news", navigation).status == 200
@@ -365,7 +367,7 @@ def test_the_server_is_told_of_the_proxy_and_asked_on_a_connection_that_stays(tm
 
 
 def exported(site: Pair) -> list[str]:
-    """The addresses of all files of the export, those of codings apart."""
+    """The addresses of all files of the export, those of encodings apart."""
     out = site.server.folder / "out"
     names = (path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file())
     ours = [name for name in names if not name.startswith(".") and not name.endswith((".gz", ".br"))]
@@ -391,16 +393,16 @@ LIKE_THE_SERVER = (
 )
 
 
-@pytest.mark.parametrize("coding", ["identity", "gzip", "br"])
-def test_every_file_has_the_headers_that_the_server_sends(site: Pair, coding: str) -> None:
-    if coding == "br" and not BROTLI.exists():
+@pytest.mark.parametrize("encoding", ["identity", "gzip", "br"])
+def test_every_file_has_the_headers_that_the_server_sends(site: Pair, encoding: str) -> None:
+    if encoding == "br" and not BROTLI.exists():
         pytest.skip("needs nginx with Brotli: apt-get install libnginx-mod-http-brotli-static")
     out = site.server.folder / "out"
     addresses = [path for path in exported(site) if path not in ("/404.html", "/status", "/status.json")]
     assert len(addresses) > 50
     for path in addresses:
-        direct = site.server.ask(path, {"Accept-Encoding": coding})
-        answer = ask_files(site, path, Accept_Encoding=coding)
+        direct = site.server.ask(path, {"Accept-Encoding": encoding})
+        answer = ask_files(site, path, Accept_Encoding=encoding)
         file = out / path[1:] / "index.html" if (out / path[1:]).is_dir() else out / path[1:]
         suffix = {"gzip": ".gz", "br": ".br"}.get(answer["Content-Encoding"], "")
         assert (answer.status, answer.body) == (200, file.with_name(file.name + suffix).read_bytes()), path
@@ -408,21 +410,21 @@ def test_every_file_has_the_headers_that_the_server_sends(site: Pair, coding: st
             assert answer[name] == direct[name], (path, name)
 
 
-@pytest.mark.parametrize("coding", ["identity", "gzip"])
-def test_a_file_is_revalidated_in_the_coding_that_it_was_sent_in(site: Pair, coding: str) -> None:
-    held = ask_files(site, "/topics/bees.json", Accept_Encoding=coding)
-    direct = site.server.ask("/topics/bees.json", {"Accept-Encoding": coding})
-    other = ask_files(site, "/topics/bees.json", Accept_Encoding="gzip" if coding == "identity" else "")
+@pytest.mark.parametrize("encoding", ["identity", "gzip"])
+def test_a_file_is_revalidated_in_the_encoding_that_it_was_sent_in(site: Pair, encoding: str) -> None:
+    held = ask_files(site, "/topics/bees.json", Accept_Encoding=encoding)
+    direct = site.server.ask("/topics/bees.json", {"Accept-Encoding": encoding})
+    other = ask_files(site, "/topics/bees.json", Accept_Encoding="gzip" if encoding == "identity" else "")
 
     assert held["ETag"] != other["ETag"]
     assert not held["ETag"].startswith("W/")
     assert held["Last-Modified"] == direct["Last-Modified"] != ""
     for condition in ({"If_None_Match": held["ETag"]}, {"If_Modified_Since": held["Last-Modified"]}):
-        answer = ask_files(site, "/topics/bees.json", Accept_Encoding=coding, **condition)
+        answer = ask_files(site, "/topics/bees.json", Accept_Encoding=encoding, **condition)
         assert answer.status == 304
         for name in ("Cache-Control", "Vary", "Access-Control-Allow-Origin"):
             assert answer[name] == held[name]
-    changed = ask_files(site, "/topics/bees.json", Accept_Encoding=coding, If_None_Match=direct["ETag"])
+    changed = ask_files(site, "/topics/bees.json", Accept_Encoding=encoding, If_None_Match=direct["ETag"])
     assert changed.status == 200
 
 
@@ -449,6 +451,59 @@ def test_what_is_missing_in_an_export_is_told_or_redirected(site: Pair) -> None:
             "Access-Control-Allow-Origin",
         ):
             assert answer[name] == site.server.ask("/none")[name]
+
+
+@pytest.mark.parametrize("listing", ["", "/topics/ai", "/providers/gazette.example", "/providers/gazette"])
+@pytest.mark.parametrize(
+    "end",
+    [
+        "/feed", "/rss", "/rss2", "/rdf", "/feed/rss", "/feed/rss2", "/feed/rdf", "/feed.xml", "/rss.xml",
+        "/rss2.xml", "/index.xml", "/feed.rss", "/index.rss", "/feed.rdf", "/index.rdf", "/atom",
+        "/feed/atom", "/atom.xml", "/feed.atom", "/index.atom", "/feed/json", "/feed.json", "/index.json",
+        ".xml", ".rss.xml", ".atom.xml", ".", ")", ".rss)", ".json.", "/",
+    ],
+)  # fmt: skip
+def test_an_exported_folder_redirects_guesses_as_the_server_does(site: Pair, listing: str, end: str) -> None:
+    if not listing and not end.startswith("/"):
+        return
+    direct, answer = site.server.ask(listing + end), ask_files(site, listing + end)
+    assert answer.status == direct.status
+    assert answer["Location"] == direct["Location"].removeprefix("https://feeds.example")
+
+
+@pytest.mark.parametrize("path", ["/none.xml", "/topics/none/feed", "/topics/feed.xml", "/topics/none."])
+def test_an_exported_folder_redirects_to_nothing_that_is_missing(site: Pair, path: str) -> None:
+    assert ask_files(site, path).status == site.server.ask(path).status == 404
+
+
+ICONS = ["/favicon.ico", "/apple-touch-icon.png", "/apple-touch-icon-precomposed.png"]
+
+
+@pytest.mark.parametrize("path", [*ICONS, "/apple-touch-icon-120x120.png"])
+def test_an_exported_folder_has_an_icon_where_browsers_look_for_one(site: Pair, path: str) -> None:
+    direct, answer = site.server.ask(path), ask_files(site, path)
+    assert (answer.status, answer["Content-Type"]) == (
+        direct.status,
+        direct["Content-Type"],
+    ) or path not in ICONS
+    assert answer["Location"] == direct["Location"].removeprefix("https://feeds.example")
+    assert answer["Cache-Control"] == direct["Cache-Control"] == "max-age=86400"
+    if path in ICONS:
+        assert (answer["Content-Type"], answer.body) == (direct["Content-Type"], direct.body)
+
+
+def test_an_exported_folder_redirects_to_the_icon_of_the_site(tmp_path: Path) -> None:
+    icon = "https://cdn.example/logo.png?v=1&w=$2"
+    write_story(tmp_path / "articles", "_news/one")
+    write_file(tmp_path, "feedserver.yaml", f"site: {{base_url: https://feeds.example, icon: '{icon}'}}\n")
+    assert feedserver(tmp_path, "export", "out").stderr == ""
+    (tmp_path / "nginx").mkdir()
+    with nginx(tmp_path / "nginx", free_port(), tmp_path / "out") as (_, files):
+        for path in ICONS:
+            answer = files.ask(path)
+            assert (answer.status, answer["Location"]) == (302, icon.replace("$", "%24"))
+            assert answer["Cache-Control"] == "max-age=86400"
+        assert b"cdn.example" in files.ask("/articles").body
 
 
 @pytest.mark.parametrize(
@@ -486,6 +541,7 @@ def test_a_person_is_sent_from_an_exported_feed_to_its_page(site: Pair) -> None:
     for path in ("/topics/ai.atom", "/topics/ai/2024-03.1.rss"):
         sent = ask_files(site, path, **navigation)
         assert (sent.status, sent["Location"], sent["Cache-Control"]) == (303, "/topics/ai", "no-store")
+        assert sent["Vary"] == site.server.ask("/topics/ai.atom", navigation)["Vary"] != ""
     assert ask_files(site, "/topics/ai", **navigation).status == 200
 
 
@@ -496,11 +552,53 @@ def test_scripts_of_other_sites_may_ask_an_exported_feed(site: Pair) -> None:
     assert answer.status == direct.status == 204
     for name in ("Origin", "Methods", "Headers"):
         assert answer[f"Access-Control-Allow-{name}"] == direct[f"Access-Control-Allow-{name}"] != ""
+    for name in ("Allow", "Access-Control-Max-Age", "Access-Control-Expose-Headers"):
+        assert answer[name] == direct[name] != ""
 
 
-# What the settings of `MOVED` are about, and addresses beside it.
+@pytest.mark.parametrize(
+    ("path", "method"),
+    [
+        ("/topics/ai", "GET"),
+        ("/", "GET"),
+        ("/status.json", "GET"),
+        ("/static/style.css", "GET"),
+        ("/none", "GET"),
+        ("/topics/ended", "GET"),
+        ("/topics/ai/", "GET"),
+        ("/topics/ai.rss", "DELETE"),
+    ],
+)
+def test_scripts_of_other_sites_may_read_every_answer_of_an_export(
+    site: Pair, path: str, method: str
+) -> None:
+    direct, answer = site.server.ask(path, method=method), site.files.ask(path, method=method)
+    assert answer.status == direct.status
+    for name in ("Access-Control-Allow-Origin", "Access-Control-Expose-Headers", "Allow"):
+        assert answer[name] == direct[name], name
+    assert answer["Access-Control-Allow-Origin"] == "*"
+
+
+@pytest.mark.parametrize(
+    "conditions",
+    [{"If-Match": '"other"'}, {"If-Unmodified-Since": "Sat, 01 Jan 2000 00:00:00 GMT"}, {"If-Match": "*"}],
+)
+def test_an_export_answers_a_failed_precondition_as_the_server_does(
+    site: Pair, conditions: dict[str, str]
+) -> None:
+    direct, answer = (one.ask("/topics/ai.rss", conditions) for one in (site.server, site.files))
+    assert answer.status == direct.status == (200 if "*" in conditions.values() else 412)
+    for name in ("Cache-Control", "Access-Control-Allow-Origin"):
+        assert answer[name] == direct[name]
+    assert (b"<rss" in answer.body) == (answer.status == 200)
+
+
+# Addresses that the settings of `MOVED` name, and some beside them.
 MOVED_PATHS = [
-    "/old", "/old.rss", "/old.json", "/old/", "/older", "/blog.xml", "/topics/tides", "/topics/tides.rss",
+    "/old", "/old.rss", "/old.json", "/old/", "/older", "/slashed", "/slashed/",
+    "/slashed.atom", "/old/2024-05.1.rss", "/slashed/2024-05.1.json", "/topics/tides/2024-05.1.rss",
+    "/topics/tides/", "/topics/ai/",
+    "/blog.xml", "/topics/tides", "/topics/tides.rss",
     "/topics/tides.atom", "/topics/ai", "/topics/ai.rss", "/gone", "/gone.rss", "/feeds", "/feeds.opml",
     "/topics/ended", "/topics/ended.json", "/topics/ended/2024-05.1.atom", "/topics/endedly",
     "/categories/news.json", "/categories/news.rss", "/categories/news",
@@ -592,8 +690,8 @@ def test_what_is_missing_below_a_path_is_told_as_elsewhere(below: Pair) -> None:
 def test_another_server_can_pass_a_path_on_to_that_of_the_exported_folder(
     below: Pair, tmp_path: Path
 ) -> None:
-    """As docs/deployment.md shows it."""
-    manual = (REPOSITORY / "docs" / "deployment.md").read_text(encoding="utf-8")
+    """As docs/guides/export.md shows it."""
+    manual = (REPOSITORY / "docs" / "guides" / "export.md").read_text(encoding="utf-8")
     (location,) = re.findall(r"```nginx\n(location /news/.*?)```", manual, re.DOTALL)
     for name in ("files", "host"):
         (tmp_path / name).mkdir()

@@ -43,8 +43,16 @@ def test_a_folder_is_an_outline_around_its_feeds() -> None:
     root = parsed({"": [listing("all")], "Topics": [listing("ai"), listing("tides")]})
     first, folder = root.findall("body/outline")
     assert first.get("xmlUrl") == f"{BASE_URL}/topics/all.rss"
-    assert folder.attrib == {"text": "Topics"}
+    assert folder.attrib == {"type": "folder", "text": "Topics", "title": "Topics"}
     assert [one.get("htmlUrl") for one in folder] == [f"{BASE_URL}/topics/ai", f"{BASE_URL}/topics/tides"]
+
+
+def test_a_folder_of_many_listings_includes_the_document_with_further_ones() -> None:
+    document = render_opml(
+        "Feeds", BASE_URL, {"Topics": [listing()]}, {"Topics": f"{BASE_URL}/topics.2.opml"}
+    )
+    *_, last = ET.fromstring(document).findall("body/outline/outline")  # noqa: S314  our own output
+    assert last.attrib == {"type": "include", "text": "More", "url": f"{BASE_URL}/topics.2.opml"}
 
 
 def test_its_date_is_the_latest_of_its_listings_as_rfc_822_writes_it() -> None:

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from lxml import etree
 from msgspec.structs import replace
 
+from feedserver.findings import FindingCode, Severity
 from feedserver.model import (
     Article,
     Channel,
@@ -28,11 +29,10 @@ from feedserver.model import (
     ListingKey,
     ListingSummary,
     Provider,
-    Severity,
     Term,
 )
-from feedserver.web import pages
-from feedserver.web.pages import ListingGroup, Problem, SiteChrome
+from feedserver.site import pages
+from feedserver.site.pages import ListingGroup, Problem, SiteChrome
 
 MOMENT = datetime(2021, 5, 11, 8, 56, 31, tzinfo=UTC)
 BASE_URL = "https://feeds.example/news"
@@ -91,11 +91,13 @@ def feed_of(*articles: Article, text: str = "AI", base_url: str = BASE_URL) -> F
 
 
 def group_of(*listings: ListingSummary, text: str = "Topics") -> ListingGroup:
-    return ListingGroup(heading=text, address="/topics", listings=listings)
+    return ListingGroup(heading=text, address="/topics", listings=listings, total=len(listings))
 
 
 def problem_of(text: str) -> Problem:
-    return Problem(path=text, finding=Finding(severity=Severity.ERROR, code=text, message=text, line=7))
+    return Problem(
+        path=text, finding=Finding(severity=Severity.ERROR, code=FindingCode.NO_TITLE, message=text, line=7)
+    )
 
 
 PAGES: dict[str, Callable[[str], str]] = {
@@ -187,6 +189,14 @@ def test_a_page_without_content_is_well_formed(html: str) -> None:
     assert len(document(html).findall(".//h1")) == 1
 
 
+def test_the_date_links_an_article_without_a_title() -> None:
+    untitled = replace(article_of(), title="")
+    root = document(pages.listing_page(site(), feed_of(untitled), summary_of()))
+    card = one(root, ".//article")
+    assert card.findall(".//h3") == []
+    assert text_of(one(card, f".//a[@href='{untitled.url}']")) == text_of(one(card, ".//time"))
+
+
 @every_page
 def test_a_page_loads_nothing_from_elsewhere_and_holds_no_inline_script_or_style(
     page: Callable[[str], str],
@@ -202,7 +212,7 @@ def test_a_page_loads_nothing_from_elsewhere_and_holds_no_inline_script_or_style
     loaded = [
         link.get("href", "") for link in root.findall(".//link") if link.get("rel") in {"stylesheet", "icon"}
     ]
-    assert len(loaded) == 2
+    assert len(loaded) == 3
     assert all(href.startswith("/news/static/") for href in loaded)
 
 
@@ -300,7 +310,9 @@ def test_a_listing_links_its_feed_documents_on_the_same_origin() -> None:
 def test_a_site_at_the_root_of_its_host_has_no_base_path() -> None:
     chrome = site(base_url="https://feeds.example")
     root = document(pages.directory_page(chrome, everything(), [group_of(summary_of())]))
-    assert {"/", "/topics", "/topics/ai", "/topics/ai.rss", "/all.opml"} <= set(hrefs(root))
+    assert {"/", "/topics", "/topics/ai", "/topics/ai.rss", "/all.opml", "/recommended.opml"} <= set(
+        hrefs(root)
+    )
     assert one(root, ".//link[@rel='canonical']").get("href") == "https://feeds.example/"
 
 
@@ -366,12 +378,34 @@ def test_a_group_up_to_the_limit_is_not_folded() -> None:
 def test_domains_are_a_second_list_of_the_providers() -> None:
     provider = summary_of("geekwire", "GeekWire", Kind.PROVIDER, 1)
     domain = summary_of("geekwire.com", "geekwire.com", Kind.DOMAIN, 5)
-    group = ListingGroup(heading="Providers", address="/providers", listings=(domain, provider))
+    group = ListingGroup(
+        heading="Providers", address="/providers", listings=(domain, provider), total=1, domain_total=1
+    )
     root = document(pages.directory_page(site(), everything(), [group]))
     assert names(root, ".//details//") == ["geekwire.com"]
     assert names(root) == ["GeekWire", "geekwire.com"]
     assert "/news/providers/geekwire.com.atom" in hrefs(root)
     assert names(document(pages.group_page(site(), group))) == ["GeekWire", "geekwire.com"]
+
+
+def test_a_page_of_a_long_list_leads_to_its_neighbours() -> None:
+    middle = replace(group_of(summary_of()), total=2_500, page=2, pages=3)
+    root = document(pages.group_page(site(), middle))
+    assert "Topics 2,500" in text_of(root)
+    assert "Page 2 of 3" in text_of(root)
+    assert [(link.get("rel"), link.get("href")) for link in root.findall(".//nav[@class='pages']/a")] == [
+        ("prev", "/news/topics"),
+        ("next", "/news/topics.3"),
+    ]
+    canonical = next(link for link in root.findall(".//link") if link.get("rel") == "canonical")
+    assert canonical.get("href") == "https://feeds.example/news/topics.2"
+
+
+def test_the_directory_leads_to_the_whole_of_a_long_list() -> None:
+    long = replace(group_of(summary_of()), total=2_500, pages=3)
+    root = document(pages.directory_page(site(), everything(), [long]))
+    assert "Topics 2,500" in text_of(root)
+    assert "All topics" in [text_of(link) for link in root.findall(".//a[@href='/news/topics']")]
 
 
 def test_a_listing_shows_its_count_its_last_change_and_its_three_feeds() -> None:

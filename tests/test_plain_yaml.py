@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+from types import SimpleNamespace
+
+import fuzz_yaml
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from feedserver.articles import plain_yaml
+from feedserver.articles.frontmatter import parse_yaml
 from feedserver.articles.nodes import Mapping, Node, Notes, Scalar, Sequence
-from feedserver.articles.plain_yaml import parse_plain_yaml
-from feedserver.articles.yaml_nodes import parse_any_yaml, parse_yaml
+from feedserver.articles.plain_yaml import NotPlainError, parse_plain_yaml, read_plain_yaml
+from feedserver.articles.yaml_nodes import parse_any_yaml
 
 USUAL = """\
 title: "It's \\"new\\": 5 > 3\\n"
@@ -33,7 +40,7 @@ empty: ""
 quality: 83
 """
 
-# What lines are made of, with all that has a meaning in YAML.
+# The fragments of lines, with all characters that have a meaning in YAML.
 PIECES = st.sampled_from(
     [
         *("a", "b: ", "b:", "k: v", "- ", "-", "- k: v", "  - v", "  k: v", " ", "  ", "    ", "\n", "\n  "),
@@ -82,6 +89,101 @@ def test_what_is_read_means_the_same_to_libyaml(lines: list[str], ends: bool) ->
     node = parse_plain_yaml(text, 2)
 
     assert node is None or (node, True, 0) == by_libyaml(text)
+
+
+QUOTED = st.lists(
+    st.sampled_from([*"ab é\t'\"#:\\-[]", '\\"', "\\\\", "\\n", "\\t", "  ", ": ", "\\\t"])
+).map("".join)
+
+
+@settings(max_examples=2000)
+@given(QUOTED, st.sampled_from("'\""), st.sampled_from(["a: ", "- ", "a:\n- b: "]))
+@example('Say\t\\"hi\\"', '"', "a: ")
+def test_a_quoted_value_means_the_same_to_libyaml(inner: str, quote: str, before: str) -> None:
+    text = f"{before}{quote}{inner}{quote}\n"
+
+    try:
+        node = read_plain_yaml(text, 2)
+    except NotPlainError:
+        return
+    assert (node, True, 0) == by_libyaml(text)
+
+
+def test_a_tab_stands_in_a_quoted_value_beside_an_escape() -> None:
+    node = parse_plain_yaml('title: "Say\t\\"hi\\""\n', 2)
+
+    assert node is not None
+    assert node.entries[0].value == Scalar('Say\t"hi"', False, 2, 8)
+
+
+# One level of nesting: what it adds before what it holds.
+LEVELS = st.sampled_from(["k:\n  ", "- ", "- k:\n    ", "k:\n- k:\n    "])
+
+
+@settings(max_examples=500)
+@given(st.lists(LEVELS, min_size=1, max_size=60), st.booleans())
+@example(["k:\n  "] + ["- k:\n    "] * 400, False)
+def test_whatever_is_nested_is_read_as_libyaml_reads_it_or_left_to_it(levels: list[str], twice: bool) -> None:
+    text, indentation = "", 0
+    for level in levels:
+        first, *rest = level.split("\n")
+        text += first + "".join(f"\n{' ' * indentation}{line}" for line in rest)
+        indentation += len((rest or [first])[-1])
+    text = f"top:\n  {text.replace(chr(10), chr(10) + '  ')}x\n" * (1 + twice)
+
+    try:
+        node = read_plain_yaml(text, 2)
+    except NotPlainError:
+        node = None
+
+    assert node is None or (node, True, 0) == by_libyaml(text)
+    parse_yaml(text, 2, Notes())
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_texts_that_differ_in_single_characters_mean_the_same_to_libyaml(seed: int) -> None:
+    """100,000 texts in all; `python tests/fuzz_yaml.py --texts 10000000` compares more."""
+    outcome = fuzz_yaml.compared(seed)
+
+    assert outcome.problem == ""
+    assert outcome.accepted > outcome.made / 10
+
+
+@pytest.mark.parametrize(
+    "step",
+    ["read_plain_yaml", "_Rows", "_Rows.document", "_Rows._go_on", "_Rows._mapping", "_scalar", "_ROW"],
+)
+@pytest.mark.parametrize(
+    "error",
+    [ZeroDivisionError(), RecursionError(), UnicodeDecodeError("utf-8", b"", 0, 1, ""), MemoryError()],
+)
+def test_any_exception_of_any_step_leaves_the_text_to_libyaml(
+    step: str, error: Exception, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*_: object) -> None:
+        raise error
+
+    if step == "_ROW":
+        monkeypatch.setattr(plain_yaml, step, SimpleNamespace(findall=fail))
+    else:
+        monkeypatch.setattr(f"feedserver.articles.plain_yaml.{step}", fail)
+    node, is_whole = parse_yaml("a: b\n", 1, Notes())
+
+    assert is_whole
+    assert isinstance(node, Mapping)
+    assert node.entries[0].value == Scalar("b", True, 1, 4)
+    assert type(error).__name__ in caplog.text
+
+
+def test_the_guarded_function_is_the_only_way_into_the_fast_reader() -> None:
+    """No other module names anything else of it, so no exception of it can reach an article."""
+    uses = {
+        name
+        for path in Path(plain_yaml.__file__).parents[1].rglob("*.py")
+        for names in re.findall(r"from feedserver\.articles\.plain_yaml import (.+)", path.read_text("utf-8"))
+        for name in names.split(", ")
+    }
+    assert uses == {"parse_plain_yaml"}
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import signal
 
 import pytest
 
-from feedserver import processes
+from feedserver.system import processes
 
 
 def test_a_process_that_may_not_step_back_works_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -27,7 +27,7 @@ def test_a_process_that_may_not_step_back_works_all_the_same(monkeypatch: pytest
 
 
 def nothing(_: bytes) -> None:
-    """What a process of the pool begins with."""
+    """The state in which a process of the pool begins."""
 
 
 def interrupted(text: str) -> str:

@@ -12,15 +12,31 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from builders import START, a_change, a_loss, a_provider, an_article, at, let_readers_look, terms
-from sqlalchemy.exc import DBAPIError
+from builders import (
+    START,
+    a_change,
+    a_loss,
+    a_provider,
+    an_article,
+    at,
+    damage_fact,
+    let_readers_look,
+    terms,
+)
+from sqlalchemy import update
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from feedserver.errors import IndexNotReadyError
-from feedserver.index import builds
-from feedserver.index.memory import Memory
+from feedserver.errors import IndexNotReadyError, IndexUnreadableError
+from feedserver.findings import FindingCode, Severity
+from feedserver.index import builds, schema
+from feedserver.index.builds import transaction
+from feedserver.index.facts import BuildFacts
+from feedserver.index.file_values import FileKey
+from feedserver.index.history import PublicationHistory
 from feedserver.index.reader import IndexReader
+from feedserver.index.serving import ServingBuild
 from feedserver.index.writer import IndexWriter
-from feedserver.model import FileKey, Finding, Kind, ListingKey, Severity, Verdict
+from feedserver.model import Finding, Kind, ListingKey, Verdict
 
 NOW = START + 1000
 EVERYTHING = ListingKey(kind=Kind.ARTICLES)
@@ -32,11 +48,11 @@ class Build:
 
     def __init__(self, state_dir: Path) -> None:
         self.state_dir = state_dir
-        self.memory = Memory(state_dir)
+        self.history = PublicationHistory(state_dir)
         self.path = builds.new_build(state_dir)
         self.connection = builds.open_engine(self.path, create=True).connect()
-        self.writer = IndexWriter(self.connection, self.memory)
-        self.writer.create({"name": "value"}, NOW)
+        self.writer = IndexWriter(self.connection, self.history)
+        self.writer.create(BuildFacts(plan="value"), NOW)
 
     def serve(self) -> None:
         builds.publish_build(self.state_dir, self.path)
@@ -48,7 +64,7 @@ class Build:
 
     def close(self) -> None:
         self.connection.close()
-        self.memory.close()
+        self.history.close()
 
 
 @pytest.fixture
@@ -84,7 +100,7 @@ def test_a_listing_is_read_newest_first_with_ties_broken_by_id(build: Build, rea
 
 def test_a_listing_that_never_existed_is_none(build: Build, reader: IndexReader) -> None:
     build.serve()
-    assert reader.facet(AI) is None
+    assert reader.listing(AI) is None
     assert reader.select(AI, 5) is None
 
 
@@ -103,14 +119,14 @@ def test_summaries_come_by_size_then_by_title_without_the_empty_ones(
 
 
 def test_what_was_noted_and_found_can_be_asked(build: Build, reader: IndexReader) -> None:
-    finding = Finding(severity=Severity.WARNING, code="undated", message="when?", line=3)
+    finding = Finding(severity=Severity.WARNING, code=FindingCode.UNDATED, message="when?", line=3)
     build.writer.apply(
         [a_change("a.md"), a_change("b.md", verdict=Verdict.UNDATED, findings=(finding,))], NOW
     )
-    build.writer.note({"scan_files": "2"})
+    build.writer.note(BuildFacts(pending=2))
     build.serve()
-    assert reader.facts()["name"] == "value"
-    assert reader.facts()["scan_files"] == "2"
+    assert reader.facts().plan == "value"
+    assert reader.facts().pending == 2
     assert reader.verdicts() == {Verdict.ARTICLE: 1, Verdict.UNDATED: 1}
     assert reader.findings() == [(FileKey(root=0, path="b.md"), finding)]
 
@@ -137,13 +153,13 @@ def test_a_doubled_id_is_told_of_every_live_file_that_is_not_shown(build: Build,
 
 def test_a_commit_is_seen_at_once(build: Build, reader: IndexReader) -> None:
     build.serve()
-    assert reader.facet(AI) is None
+    assert reader.listing(AI) is None
     build.publish(1)
-    first = reader.facet(AI)
+    first = reader.listing(AI)
     assert first is not None
-    assert reader.facet(AI) is first
+    assert reader.listing(AI) is first
     build.publish(2)
-    second = reader.facet(AI)
+    second = reader.listing(AI)
     assert second is not None
     assert (first.count, second.count) == (1, 2)
     assert second.changed > first.changed
@@ -151,11 +167,11 @@ def test_a_commit_is_seen_at_once(build: Build, reader: IndexReader) -> None:
 
 def test_before_the_first_build_serves_nothing_is_ready(build: Build, reader: IndexReader) -> None:
     build.publish(1)
-    for ask in (reader.facts, reader.verdicts, lambda: reader.facet(AI), lambda: reader.select(AI, 1)):
+    for ask in (reader.facts, reader.verdicts, lambda: reader.listing(AI), lambda: reader.select(AI, 1)):
         with pytest.raises(IndexNotReadyError):
             ask()
     build.serve()
-    assert reader.facet(AI) is not None
+    assert reader.listing(AI) is not None
 
 
 def test_another_build_is_seen_at_once_and_the_old_files_are_gone(
@@ -192,23 +208,24 @@ def test_who_is_asked_again_while_nothing_happens_makes_no_system_call(
 ) -> None:
     build.publish(1)
     build.serve()
-    first = reader.facet(AI)
+    first, retraction = reader.listing(AI), reader.last_retraction()
     with monkeypatch.context() as patch:
-        patch.setattr("feedserver.index.reader.POINTER_SECONDS", 3600)
+        patch.setattr("feedserver.index.serving.POINTER_SECONDS", 3600)
         let_readers_look()
-        assert reader.facet(AI) is first
+        assert reader.listing(AI) is first
         patch.setattr(os, "stat", lambda _: pytest.fail("the pointer was looked at"))
-        patch.setattr(reader, "_snapshot", lambda: pytest.fail("the index was read"))
-        assert reader.facet(AI) is first
+        patch.setattr(ServingBuild, "snapshot", lambda _: pytest.fail("the index was read"))
+        assert reader.listing(AI) is first
+        assert reader.last_retraction() == retraction
 
 
 def test_who_replaces_a_build_tells_its_readers(
     tmp_path: Path, reader: IndexReader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("feedserver.index.reader.POINTER_SECONDS", 3600)
+    monkeypatch.setattr("feedserver.index.serving.POINTER_SECONDS", 3600)
     for number in range(5):
         publish_another(tmp_path, number)
-        state = reader.facet(AI)
+        state = reader.listing(AI)
         assert state is not None
         assert shown(reader) == str(number)
 
@@ -231,7 +248,7 @@ def test_a_build_that_cannot_be_committed_to_is_left_a_little_later(
 ) -> None:
     build.publish(1)
     build.serve()
-    assert reader.facet(AI) is not None
+    assert reader.listing(AI) is not None
     harm(build.path)
     publish_another(tmp_path, 2)
     let_readers_look()
@@ -243,7 +260,7 @@ def test_a_build_whose_replacer_died_before_it_told_anybody_is_left_a_little_lat
 ) -> None:
     build.publish(1)
     build.serve()
-    assert reader.facet(AI) is not None
+    assert reader.listing(AI) is not None
     monkeypatch.setattr(builds, "_signal_readers", lambda _: None)
     publish_another(tmp_path, 2)
     let_readers_look()
@@ -251,20 +268,140 @@ def test_a_build_whose_replacer_died_before_it_told_anybody_is_left_a_little_lat
 
 
 def test_without_a_pointer_nothing_is_ready_until_there_is_one_which_is_seen_at_once(
-    tmp_path: Path, build: Build, reader: IndexReader, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, build: Build, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     build.publish(1)
     build.serve()
-    assert reader.facet(AI) is not None
     builds.pointer_path(tmp_path).unlink()
+    monkeypatch.setattr("feedserver.index.serving.POINTER_SECONDS", 3600)
+    with closing(IndexReader(tmp_path)) as reader:
+        for _ in range(2):
+            with pytest.raises(IndexNotReadyError):
+                reader.listing(AI)
+            build.publish(2)  # a commit to what serves no more
+        publish_another(tmp_path, 3)
+        assert shown(reader) == "3"
+
+
+@pytest.mark.parametrize(
+    "content", [None, b"", b"\xff\xfe", b"index-0.sqlite\n", b"../history.sqlite", b"a\x00b"]
+)
+def test_a_reader_stays_with_its_build_while_the_pointer_names_none(
+    tmp_path: Path, build: Build, reader: IndexReader, content: bytes | None
+) -> None:
+    build.publish(1)
+    build.serve()
+    assert shown(reader) == "1"
+    pointer = builds.pointer_path(tmp_path)
+    pointer.unlink()
+    if content is not None:
+        pointer.write_bytes(content)
+    for number in (2, 3):
+        let_readers_look()
+        build.publish(number)
+        state = reader.listing(AI)
+        assert state is not None
+        assert state.count == number
+    publish_another(tmp_path, 4)
     let_readers_look()
-    monkeypatch.setattr("feedserver.index.reader.POINTER_SECONDS", 3600)
-    for _ in range(2):
-        with pytest.raises(IndexNotReadyError):
-            reader.facet(AI)
-        build.publish(2)  # a commit to what serves no more
-    publish_another(tmp_path, 3)
-    assert shown(reader) == "3"
+    assert shown(reader) == "4"
+
+
+def test_an_index_that_was_removed_with_its_pointer_is_not_ready(
+    tmp_path: Path, build: Build, reader: IndexReader
+) -> None:
+    build.publish(1)
+    build.serve()
+    assert shown(reader) == "1"
+    for path in [builds.pointer_path(tmp_path), *tmp_path.glob("index-*")]:
+        path.unlink()
+    let_readers_look()
+    with pytest.raises(IndexNotReadyError):
+        reader.listing(AI)
+
+
+@pytest.mark.parametrize("damage", ["cut", "flipped"])
+def test_a_reader_that_meets_damage_names_the_build_for_the_indexer_once(
+    tmp_path: Path, build: Build, damage: str
+) -> None:
+    build.publish(1)
+    build.serve()
+    build.close()
+    path = builds.serving_build(tmp_path)
+    assert path is not None
+    path.write_bytes(b"" if damage == "cut" else bytes(byte ^ 0xFF for byte in path.read_bytes()))
+    with closing(IndexReader(tmp_path)) as reader:
+        for _ in range(3):
+            with pytest.raises((IndexUnreadableError, SQLAlchemyError)):
+                reader.listing(AI)
+        assert builds.take_renewal_request(tmp_path) == path.name
+        with pytest.raises((IndexUnreadableError, SQLAlchemyError)):
+            reader.listing(AI)
+        assert builds.take_renewal_request(tmp_path) == ""
+
+
+def test_a_reader_that_meets_a_damaged_fact_names_the_build_for_the_indexer(
+    build: Build, reader: IndexReader, tmp_path: Path
+) -> None:
+    build.publish(1)
+    build.serve()
+    damage_fact(build.path, "sequence")
+    with pytest.raises(DBAPIError, match="a stored value is damaged"):
+        reader.facts()
+    assert builds.take_renewal_request(tmp_path) == build.path.name
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda reader: reader.filled(Kind.TOPIC),
+        lambda reader: reader.similar(Kind.TOPIC, "a", 5),
+        lambda reader: reader.listing(AI),
+    ],
+    ids=["filled", "similar", "listing"],
+)
+def test_a_reader_that_meets_a_damaged_description_names_the_build_for_the_indexer(
+    build: Build, reader: IndexReader, tmp_path: Path, ask: Callable[[IndexReader], object]
+) -> None:
+    build.publish(1)
+    build.serve()
+    with transaction(build.connection, write=True):
+        build.connection.execute(update(schema.listing).values(taxonomy=b"{"))
+    with pytest.raises(DBAPIError, match="a stored value is damaged"):
+        ask(reader)
+    assert builds.take_renewal_request(tmp_path) == build.path.name
+
+
+def test_a_reader_that_meets_damaged_findings_names_the_build_for_the_indexer(
+    build: Build, reader: IndexReader, tmp_path: Path
+) -> None:
+    build.publish(1)
+    build.serve()
+    with transaction(build.connection, write=True):
+        build.connection.execute(update(schema.file).values(findings=b"{"))
+    with pytest.raises(DBAPIError, match="a stored value is damaged"):
+        reader.findings()
+    assert builds.take_renewal_request(tmp_path) == build.path.name
+
+
+def test_the_last_change_and_the_last_retraction_follow_the_commits(
+    build: Build, reader: IndexReader
+) -> None:
+    build.publish(1)
+    build.publish(2)
+    build.serve()
+    name = build.path.stem
+    (_, changed), retraction = reader.revision(), reader.last_retraction()
+    assert retraction == (name, 0)
+
+    build.writer.apply([a_loss("1.md")], NOW)
+    revision = reader.revision()
+    assert revision[1] > changed
+    assert reader.last_retraction() == revision
+
+    build.publish(3)
+    assert reader.last_retraction() == revision
+    assert reader.revision()[1] > revision[1]
 
 
 def test_files_beside_a_database_that_is_gone_are_removed(build: Build, tmp_path: Path) -> None:
@@ -274,7 +411,7 @@ def test_files_beside_a_database_that_is_gone_are_removed(build: Build, tmp_path
     build.serve()
     assert not any(leftover.exists() for leftover in leftovers)
     assert build.path.is_file()
-    assert (tmp_path / builds.MEMORY).is_file()
+    assert (tmp_path / builds.HISTORY_FILE).is_file()
 
 
 def test_a_reader_goes_on_with_a_build_that_was_removed_until_there_is_another(
@@ -282,7 +419,7 @@ def test_a_reader_goes_on_with_a_build_that_was_removed_until_there_is_another(
 ) -> None:
     build.publish(1)
     build.serve()
-    assert reader.facet(AI) is not None
+    assert reader.listing(AI) is not None
     build.path.unlink()
     assert reader.select(AI, 1) is not None
     with closing(IndexReader(tmp_path)) as late, pytest.raises(IndexNotReadyError):
@@ -295,13 +432,13 @@ def test_an_index_in_a_folder_with_any_name_is_found(tmp_path: Path) -> None:
     with closing(Build(folder)) as build, closing(IndexReader(folder)) as reader:
         build.publish(1)
         build.serve()
-        assert reader.facet(AI) is not None
+        assert reader.listing(AI) is not None
 
 
 def reading_meanwhile(
     tmp_path: Path, threads: int, look: Callable[[IndexReader], object], act: Callable[[], object]
 ) -> list[object]:
-    """What readers in threads of their own see while something is done; now and then each opens another."""
+    """The sights of readers in threads of their own while something is done; now and then each reopens."""
     stop = threading.Event()
     failures: list[BaseException] = []
     seen: list[object] = []
@@ -379,11 +516,11 @@ def test_readers_see_whole_batches_only_while_they_are_committed(build: Build, t
 def test_an_idle_reader_does_not_make_the_log_of_the_database_grow(build: Build, reader: IndexReader) -> None:
     build.serve()
     build.publish(0)
-    assert reader.facet(AI) is not None
+    assert reader.listing(AI) is not None
     assert reader.select(AI, 5) is not None
     for number in range(200):
         build.publish(number % 50, f"Title {number}")
-        reader.facet(AI)
+        reader.listing(AI)
     log = build.path.with_name(build.path.name + "-wal")
     # SQLite moves the log into the database at 1,000 pages of 4 KiB; a pinned one goes on growing.
     assert os.stat(log).st_size < 6_000_000  # noqa: PTH116
@@ -397,11 +534,11 @@ def test_a_reader_of_a_damaged_build_fails_and_recovers_with_the_next_build(
     builds.publish_build(tmp_path, damaged)
     for _ in range(2):
         with pytest.raises(DBAPIError):
-            reader.facet(AI)
+            reader.listing(AI)
     with closing(Build(tmp_path)) as build:
         build.publish(1)
         build.serve()
-        assert reader.facet(AI) is not None
+        assert reader.listing(AI) is not None
 
 
 # --- Locks
@@ -437,7 +574,7 @@ def test_readers_that_come_and_go_never_cost_another_one_its_lock(tmp_path: Path
         def come_and_go() -> None:
             for _ in range(60):
                 with closing(IndexReader(tmp_path)) as reader:
-                    assert reader.facet(AI) is not None
+                    assert reader.listing(AI) is not None
                     with asking:
                         print(wal_index, file=questions, flush=True)
                         seen.append(answers.readline().strip())

@@ -47,7 +47,7 @@ class Newsboat:
         subprocess.run(["newsboat", *files, "-x", "reload"], check=True, timeout=60)
 
     def titles(self) -> set[str]:
-        """What it kept."""
+        """The articles that it kept."""
         with closing(sqlite3.connect(self._folder / "cache.db")) as database:
             return {row[0] for row in database.execute("select title from rss_item")}
 

@@ -13,14 +13,16 @@ import msgspec
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from feedserver.articles.dates import parse_date, parse_duration, zone_named
-from feedserver.articles.digests import visible_digest
-from feedserver.articles.fields import NAMES
+from feedserver.articles.digests import is_visible_change, visible_digest
+from feedserver.articles.field_keys import KEYS as FIELD_KEYS
 from feedserver.articles.parts import media_type_of
 from feedserver.articles.reading import ReadingRules, read_article
 from feedserver.articles.text import one_line, several_lines, without_controls
 from feedserver.articles.urls import absolute_url
+from feedserver.findings import Severity
 from feedserver.model import (
     Action,
     Article,
@@ -29,14 +31,13 @@ from feedserver.model import (
     Provider,
     Reading,
     Related,
-    Severity,
     Taxonomy,
     TaxonomyKind,
     Term,
     Verdict,
     Video,
 )
-from feedserver.settings_schema import FIELD_NAMES
+from feedserver.settings.kinds import FIELD_NAMES
 
 RULES = ReadingRules(id_authority="example.org", id_year=2025)
 MTIME = datetime(2024, 5, 6, 7, 8, 9, 10, tzinfo=timezone(timedelta(hours=2)))
@@ -48,7 +49,7 @@ SENSELESS = [
     "draft: ''",
     "removed: 2020-01-01",
     "deleted: [true]",
-    "draft: 1",
+    "draft: 2",
 ]
 REAL = Path(__file__).parents[2] / "shared" / "articles"
 
@@ -131,20 +132,9 @@ def test_an_undated_file_needs_neither_title_nor_url() -> None:
         ("date: 2020-01-02\ntitle: A\nlink: javascript:alert(1)", "bad-url"),
         ("date: 2020-01-02\ntitle: A\nlink: 'http://[::1'", "bad-url"),
         ("title: A\nlink: mailto:a@b.example", "bad-url"),
-        ("title: A\ndate: 2020-02-30", "bad-date"),
-        ("title: A\ndate: 20200102", "bad-date"),
-        ("title: A\ndate: 9999-12-31T23:59:59-14:00", "bad-date"),
-        ("title: A\ndate: 1577923200", "bad-date"),
-        ("title: A\nupdated: yesterday", "bad-date"),
         ("title: [A]", "wrong-type"),
-        ("title: A\ndate: {a: b}", "wrong-type"),
         ("title: A\nlink: [x]", "wrong-type"),
         ("title: A\nid: [x]", "wrong-type"),
-        ("title: A\ntopics: {a: b}", "wrong-type"),
-        ("title: A\ntopics: [[a]]", "wrong-type"),
-        ("title: A\nprovider: [a]", "wrong-type"),
-        ("title: A\nprovider: {name: [a]}", "wrong-type"),
-        ("title: A\ncategory: {a: b}", "wrong-type"),
     ],
 )
 def test_what_an_article_is_made_of_must_be_right(front: str, code: str) -> None:
@@ -155,7 +145,7 @@ def test_what_an_article_is_made_of_must_be_right(front: str, code: str) -> None
 
 
 def test_all_problems_of_a_file_are_reported_in_its_order() -> None:
-    reading = read("title: [A]\ntopics: {a: b}\ndate: 2020-02-30\nlength: long")
+    reading = read("title: [A]\ntopics: {a: b}\nupdated: 2020-02-30\nlength: long")
     assert [(f.line, f.code) for f in reading.findings] == [
         (2, "wrong-type"),
         (3, "wrong-type"),
@@ -241,7 +231,8 @@ def test_any_of_repeated_keys_may_hide_in_toml_and_json(values: tuple[str, str])
     toml = f"+++\ntitle = 'A'\ndraft = {one}\ndraft = {other}\n+++\n"
     assert read_file(toml).verdict is Verdict.HIDDEN
     assert (
-        read_file(f'{{"title": "A", "draft": {one}, "draft": {other}}}', "a.json").verdict is Verdict.HIDDEN
+        read_file(f'{{"date": "2020-01-02", "draft": {one}, "draft": {other}}}', "a.json").verdict
+        is Verdict.HIDDEN
     )
 
 
@@ -373,13 +364,23 @@ def test_a_text_is_a_date_in_utc_or_a_value_error(text: str) -> None:
 
 @pytest.mark.parametrize(
     ("text", "seconds"),
-    [("PT13M34S", 814), ("PT2H22M", 8520), ("P1DT1S", 86401), ("P2W", 1209600), ("PT1.9S", 1)],
+    [
+        *(("PT13M34S", 814), ("PT2H22M", 8520), ("P1DT1S", 86401), ("P2W", 1209600), ("PT1.9S", 1)),
+        *(("31:05", 1865), ("1:02:03", 3723), ("00:31:05", 1865), ("125:30", 7530), ("1:30", 90)),
+        *((" 1865 ", 1865), ("300", 300), ("31:05.9", 1865), ("0", 0)),
+    ],
 )
 def test_durations_are_seconds(text: str, seconds: int) -> None:
     assert parse_duration(text) == seconds
 
 
-@pytest.mark.parametrize("text", ["", "P", "PT", "P1DT", "P1M", "P1Y", "300", "PT99999999H", "1:30"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "P", "PT", "P1DT", "P1M", "P1Y", "PT99999999H", "-5", "1e3", "5 min", "9999999999"),
+        *("1:60", "1:2", "1:2:03", "1:02:03:04", ":30", "1:", "1:-2", "\u0663:\u0664\u0665"),
+    ],
+)
 def test_other_durations_are_value_errors(text: str) -> None:
     with pytest.raises(ValueError, match="duration"):
         parse_duration(text)
@@ -502,7 +503,7 @@ def test_a_relative_url_is_resolved_against_the_base() -> None:
     reading = read("title: A\ndate: 2020-01-02\nurl: ../x\nimage: i.png", rules=based)
     assert reading.article is not None
     assert reading.article.url == "https://blog.example/x"
-    assert reading.article.images == (Image(url="https://blog.example/sub/i.png"),)
+    assert reading.article.images == (Image(url="https://blog.example/i.png"),)
 
 
 def test_the_pattern_makes_the_url_that_no_key_states() -> None:
@@ -549,15 +550,17 @@ def test_every_key_of_a_field_and_every_alias_means_the_same(
 ) -> None:
     required = {"title": "title: A", "published": "date: 2020-01-02", "url": "link: https://example.com/"}
     required.pop(field, None)
-    ruled = rules(aliases={field: ("alias",)})
-    for key in (*NAMES[field], "alias"):
+    ruled = rules(more_keys=((field, ("alias",)),))
+    for key in (*FIELD_KEYS[field], "alias", "Alias"):
+        if "." in key:
+            continue  # in a mapping: another test
         reading = read("\n".join((*required.values(), f"{key}: {value}")), rules=ruled)
         assert reading.findings == ()
         assert getattr(reading.article, attribute) == expected
 
 
 def test_settings_may_name_exactly_the_fields_of_the_table() -> None:
-    assert tuple(NAMES) == tuple(FIELD_NAMES)
+    assert tuple(FIELD_KEYS) == tuple(FIELD_NAMES)
 
 
 def test_the_first_name_that_holds_something_wins() -> None:
@@ -568,8 +571,48 @@ def test_the_first_name_that_holds_something_wins() -> None:
     assert reading.article.title == "B"
 
 
-def test_keys_match_exactly() -> None:
-    assert read("Title: A\nDATE: 2020-01-02").verdict is Verdict.NOT_ARTICLE
+def test_keys_match_in_any_letter_case() -> None:
+    reading = read(
+        "Title: A\nDATE: 2020-01-02\nTags: [x]\nWEBURL: https://e.example/\nImage: {URL: https://e.example/i}"
+    )
+    assert reading.findings == ()
+    assert reading.article is not None
+    assert (reading.article.title, reading.article.url) == ("A", "https://e.example/")
+    assert [topic.name for topic in reading.article.topics] == ["x"]
+    assert reading.article.images == (Image(url="https://e.example/i"),)
+
+
+def test_of_a_repeated_key_the_last_one_counts_with_a_warning() -> None:
+    reading = read(f"{DATED}Title: B\ncomments: 1\ncomments: 2\nprovider: {{name: P, name: Q}}")
+    assert reading.article is not None
+    assert (reading.article.title, reading.article.provider) == ("B", Provider(name="Q", slug="q"))
+    assert {(one.code, one.severity) for one in reading.findings} == {("duplicate-key", Severity.WARNING)}
+    assert len(reading.findings) == 3
+
+
+@pytest.mark.parametrize("keys", ["draft: false\ndraft: false", "Published: true\npublished: true"])
+def test_a_repeated_key_that_decides_visibility_costs_the_article(keys: str) -> None:
+    reading = read(f"{DATED}{keys}")
+    assert reading.verdict is Verdict.BROKEN
+    assert codes(reading) == ["duplicate-key"]
+
+
+def test_a_key_may_be_in_a_mapping_as_deep_as_settings_say() -> None:
+    ruled = rules(
+        more_keys=(("topics", ("taxonomies.Tags", "extra.page.tags")), ("images", ("cover.image",)))
+    )
+    got = article(
+        "Taxonomies: {tags: [a]}\nextra: {page: {tags: [b, a]}, tags: c}\ncover: {image: https://e.example/c}",
+        rules=ruled,
+    )
+    assert [topic.name for topic in got.topics] == ["a", "b"]
+    assert got.images == (Image(url="https://e.example/c"),)
+
+
+def test_a_key_in_a_mapping_that_is_something_else_counts_as_absent() -> None:
+    ruled = rules(more_keys=(("topics", ("taxonomies.tags.x", "a..b", ".")),))
+    assert article("taxonomies: {tags: [a]}\na: {b: c}", rules=ruled).topics == ()
+    assert article("taxonomies: x", rules=ruled).topics == ()
 
 
 def test_an_alias_of_an_article_means_nothing_inside_an_image() -> None:
@@ -629,6 +672,52 @@ def test_authors_are_collected_from_everywhere_once() -> None:
 
 # --- Parts that only decorate
 
+AUDIO = "https://e.example/1.mp3"
+FILE = Action(url=AUDIO, media_type="audio/mpeg")
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        # One text: a URL, with size and type beside it (Nikola), or in lines (WordPress) or words.
+        ("enclosure: {url}", FILE),
+        ("enclosure: {url}\nenclosure_length: 12345", replace(FILE, size=12345)),
+        (
+            "enclosure: {url}?x\nenclosure_type: Audio/X",
+            replace(FILE, url=f"{AUDIO}?x", media_type="audio/x"),
+        ),
+        ("enclosure: |\n  {url}\n  12345\n  audio/x", replace(FILE, size=12345, media_type="audio/x")),
+        ("enclosure: |\n  {url}\n  0\n  audio/x\n  a:1:{{s:8}}\n", replace(FILE, media_type="audio/x")),
+        ("enclosure: {url}\n  12345\n  audio/x", replace(FILE, size=12345, media_type="audio/x")),
+        # Mappings: with the keys of RSS, of JSON Feed, of Castanet.
+        (
+            "actions: {{url: '{url}', length: 12345678901, type: audio/x, title: T}}",
+            Action(url=AUDIO, title="T", media_type="audio/x", size=12345678901),
+        ),
+        (
+            "actions: {{url: '{url}', size_in_bytes: 5, mime_type: audio/x, duration_in_seconds: 7}}",
+            Action(url=AUDIO, media_type="audio/x", size=5, duration=7),
+        ),
+        ("actions: {{file: '{url}', bytes: 5, duration: '31:05'}}", replace(FILE, size=5, duration=1865)),
+        # A length that is no number is a duration, as the length of an article.
+        ("actions: {{url: '{url}', length: 'PT1M'}}", replace(FILE, duration=60)),
+        ("actions: {{url: '{url}', length: '1:02:03', size: 5}}", replace(FILE, size=5, duration=3723)),
+        ("actions: {{url: '{url}', length: 5, duration: 7}}", replace(FILE, size=5, duration=7)),
+        ("actions: {{url: '{url}', length: 0}}", FILE),
+    ],
+)
+def test_an_action_states_its_size_type_and_duration(lines: str, expected: Action) -> None:
+    front = f"{DATED}{lines.format(url=AUDIO)}"
+    reading = read(front, rules=rules(more_keys=(("actions", ("enclosure",)),)))
+
+    assert reading.findings == ()
+    assert reading.article is not None
+    assert reading.article.actions == (expected,)
+
+
+def test_keys_beside_a_list_of_actions_are_not_about_any_of_them() -> None:
+    assert article(f"actions: ['{AUDIO}']\nactions_length: 5").actions == (FILE,)
+
 
 def test_parts_are_read() -> None:
     got = article(
@@ -669,9 +758,18 @@ def test_parts_are_read() -> None:
         ("images: [[x]]", "wrong-type"),
         ("images: [{url: 'https://e.example/i.png', width: wide}]", "bad-number"),
         ("actions: [{url: 'ftp://e.example/'}]", "bad-url"),
+        ("actions: [{url: 'https://e.example/1.mp3', length: long}]", "bad-duration"),
+        ("actions: [{url: 'https://e.example/1.mp3', length: [1]}]", "wrong-type"),
+        ("actions: [{url: 'https://e.example/1.mp3', length: '1234567890123456'}]", "bad-number"),
+        ("actions: [{url: 'https://e.example/1.mp3', bytes: 5 MB}]", "bad-number"),
         ("related: [{title: [x], webUrl: 'https://r.example/'}]", "wrong-type"),
         ("related: [{title: x, webUrl: 'https://r.example/', date: never}]", "bad-date"),
         ("related: [{title: x, webUrl: 'https://r.example/', provider: [x]}]", "wrong-type"),
+        ("updated: yesterday", "bad-date"),
+        ("updated: [2021-01-01]", "wrong-type"),
+        ("provider: [a]", "wrong-type"),
+        ("provider: {name: [a]}", "wrong-type"),
+        ("webUrl: [x]", "wrong-type"),
         ("related: [{title: x, webUrl: 'https://r.example/', draft: perhaps}]", "bad-visibility"),
         ("authors: [{name: A, email: nobody}]", "bad-email"),
         ("provider: {name: P, domain: nowhere}", "bad-domain"),
@@ -691,11 +789,82 @@ def test_a_bad_decoration_costs_a_warning_and_not_the_article(line: str, code: s
     assert (reading.quality, reading.heat) == (0, 0)
 
 
-def test_relative_urls_without_a_base_are_dropped_silently() -> None:
-    got = article(
-        "images: [{url: /i.png}, https://e.example/i.png]\nactions: [{url: a.pdf}]\nampWebUrl: /amp"
-    )
-    assert (got.images, got.actions, got.amp_urls) == ((Image(url="https://e.example/i.png"),), (), ())
+def test_relative_urls_without_a_page_and_a_base_are_dropped_and_a_picture_so_lost_is_said() -> None:
+    reading = read("taxonomy: topic\nname: T\nimages: [{url: /i.png}, https://e.example/i.png]")
+    assert reading.taxonomy is not None
+    assert reading.taxonomy.images == (Image(url="https://e.example/i.png"),)
+    assert codes(reading) == ["unusable-part"]
+
+
+@pytest.mark.parametrize(
+    ("front", "url", "title"),
+    [
+        ("image: {path: /a.png, alt: A cat, height: 100}", "/a.png", "A cat"),
+        ("image: {src: /b.png, caption: B}", "/b.png", "B"),
+        ("cover: {image: /c.png}", "/c.png", ""),
+        ("image: ~\nheroImage: e.png", "/e.png", ""),
+        ("image: [{file: /f.png}]", "/f.png", ""),
+        ("image: {alt: nothing}\ncover: /g.png", "/g.png", ""),
+    ],
+)
+def test_a_picture_may_be_a_mapping_as_programs_write_it(front: str, url: str, title: str) -> None:
+    ruled = rules(more_keys=(("images", ("cover", "heroimage")),), base_url="https://e.example/")
+    reading = read(DATED + front, rules=ruled)
+    assert reading.article is not None
+    (image,) = reading.article.images
+    assert (image.url, image.title) == (f"https://e.example{url}", title)
+
+
+@pytest.mark.parametrize(
+    "front", ["image: {alt: nothing}", "author: {email: a@e.example}", "images: [{width: 3}]"]
+)
+def test_a_picture_or_an_author_that_cannot_be_used_is_a_warning(front: str) -> None:
+    reading = read(DATED + front)
+    assert reading.article is not None
+    assert [(one.code, one.severity) for one in reading.findings] == [("unusable-part", Severity.WARNING)]
+
+
+@pytest.mark.parametrize(
+    ("front", "category", "topics"),
+    [
+        ("categories: [jekyll, update]\ntags: [news]", "jekyll", ["news", "update"]),
+        ("category: one\ncategories: [two, three]", "one", ["two", "three"]),
+        ("category: One\ncategories: [one, two]\ntags: [Two, x]", "One", ["Two", "x"]),
+        ("topics: [a]\ntags: [b, a]\ntag: c", "news", ["a", "b", "c"]),
+        ("tags: [[a, [b]], {name: c}, {label: d}, {slug: e}, ~]", "news", ["a", "b", "c", "d", "e"]),
+        ("tags: ['#harbour', '#1', 'C#', '##']", "news", ["harbour", "#1", "C#", "##"]),
+    ],
+)
+def test_all_categories_and_tags_are_in_the_article(front: str, category: str, topics: list[str]) -> None:
+    got = article(front)
+    assert got.category is not None
+    assert (got.category.name, [topic.name for topic in got.topics]) == (category, topics)
+
+
+@pytest.mark.parametrize("front", ["topics: {a: b}", "tags: [{count: 3}]", "category: {a: b}"])
+def test_a_topic_without_a_name_is_left_out_with_a_warning(front: str) -> None:
+    reading = read(DATED + front)
+    assert reading.article is not None
+    assert reading.article.topics == ()
+    assert [(one.code, one.severity) for one in reading.findings] == [("wrong-type", Severity.WARNING)]
+
+
+@pytest.mark.parametrize(
+    ("front", "published", "updated"),
+    [
+        ("date: {created: 2020-01-02, updated: 2021-02-03}", "2020-01-02", "2021-02-03"),
+        ("published: 2020-01-02", "2020-01-02", None),
+        ("pubDate: 2020-01-02", "2020-01-02", None),
+        ("published: true\npubdate: 2020-01-02", "2020-01-02", None),
+    ],
+)
+def test_the_date_of_publication_may_be_in_each_key_that_programs_use(
+    front: str, published: str, updated: str | None
+) -> None:
+    reading = read(f"title: A\nlink: https://e.example/\n{front}")
+    assert reading.article is not None
+    assert reading.article.published.date().isoformat() == published
+    assert (reading.article.updated and reading.article.updated.date().isoformat()) == updated
 
 
 def test_media_types_do_not_depend_on_the_machine() -> None:
@@ -720,7 +889,7 @@ def test_quality_and_heat_are_no_part_of_the_article() -> None:
 
 def test_a_taxonomy_file_describes_a_provider_or_a_topic() -> None:
     reading = read(
-        "taxonomy: organization\n_id: x\nname: G W\ndomain: gw.example\ndescription: D\nimages: [/a.png]"
+        "taxonomy: organization\n_id: x\nname: G W\ndomain: gw.example\ndescription: D\nimages: []"
     )
     assert reading == Reading(
         verdict=Verdict.TAXONOMY,
@@ -817,7 +986,10 @@ def digest(front: str = "", body: str = "") -> bytes:
 
 def test_the_digest_of_an_article_never_changes() -> None:
     got = article("topics: [AI]\nprovider: {name: P, domain: p.example}\nexcerpt: E", "Text")
-    assert visible_digest(got).hex() == "f4143015156dca45b52eff419323acc0"
+    assert visible_digest(got).hex() == (
+        "e5b377d3794c887c3e96dfbaf9afce64"  # the source
+        "bd90eafff0b220a3bcad160ca4b09ddf"  # what is displayed
+    )
 
 
 def test_what_no_subscriber_sees_changes_no_digest() -> None:
@@ -837,13 +1009,19 @@ def test_what_no_subscriber_sees_changes_no_digest() -> None:
     ],
 )
 def test_what_a_subscriber_sees_changes_the_digest(front: str) -> None:
-    assert digest(front) != digest()
+    assert is_visible_change(digest(), digest(front))
 
 
-def test_the_digest_depends_on_the_body_as_written_and_not_as_rendered() -> None:
+def test_another_renderer_is_no_visible_change() -> None:
     got = article("", "*a*")
-    assert visible_digest(got) == visible_digest(msgspec.structs.replace(got, body_html="<i>a</i>"))
-    assert visible_digest(got) != digest("", "_a_")
+    rendered = msgspec.structs.replace(got, body_html="<i>b</i>")
+    assert not is_visible_change(visible_digest(got), visible_digest(rendered))
+    assert is_visible_change(visible_digest(rendered), digest("", "*c*"))
+
+
+def test_the_same_text_in_other_markup_is_no_visible_change() -> None:
+    assert digest("", "*a*") != digest("", "_a_")
+    assert not is_visible_change(digest("", "*a*"), digest("", "_a_"))
 
 
 # --- Any bytes at all (promise 5)
@@ -935,7 +1113,7 @@ JSON_VALUES = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
     max_leaves=8,
 )
-KEYS = sorted({*(key for names in NAMES.values() for key in names), "published", "taxonomy", "domain"})
+KEYS = sorted({*(key for names in FIELD_KEYS.values() for key in names), "published", "taxonomy", "domain"})
 
 
 @given(st.dictionaries(st.sampled_from(KEYS), JSON_VALUES))
@@ -953,7 +1131,7 @@ def test_a_path_that_is_not_utf8_is_no_obstacle() -> None:
     got = article(path="_x\udce9/\udcff.md")
     assert got.id == "tag:example.org,2025:x%ED%B3%A9/%ED%B3%BF"
     assert got.category == Term(name="x", slug="x")
-    assert len(visible_digest(got)) == 16
+    assert len(visible_digest(got)) == 32
 
 
 # --- Real articles

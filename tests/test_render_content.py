@@ -76,7 +76,7 @@ def test_the_first_image_leads_and_is_linked_to_the_article() -> None:
     assert content.startswith(
         '<p><a href="https://gazette.example/articles/1">'
         '<img src="https://gazette.example/a.png?b=1&amp;c=2" alt="&quot;A&quot; &lt;b&gt;"'
-        ' width="3" height="2"></a></p>\n<p>x</p>'
+        ' width="3" height="2" referrerpolicy="no-referrer"></a></p>\n<p>x</p>'
     )
     assert "2.png" not in content
 
@@ -97,7 +97,7 @@ def test_a_lead_image_is_no_larger_than_a_column_and_keeps_its_proportions(
     width: int | None, height: int | None, shown: str
 ) -> None:
     content = content_of(images=(Image(url=PIXEL.url, width=width, height=height, title="x"),))
-    assert f'alt="x"{shown}></a></p>' in content
+    assert f'alt="x"{shown} referrerpolicy="no-referrer"></a></p>' in content
 
 
 def test_a_lead_image_says_who_it_is_by() -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from typing import Any
+from xml.etree import ElementTree as ET
 
 import feedparser
 import pytest
@@ -26,6 +27,7 @@ from feedserver.model import (
     Video,
 )
 from feedserver.render import render
+from feedserver.render.feedgen_support import ATOM, ITUNES, MEDIA
 
 XML_FORMATS = (Format.RSS, Format.ATOM)
 
@@ -70,6 +72,17 @@ def test_a_channel_says_what_it_is(fmt: Format) -> None:
     assert self_links == [RICH.channel.feed_url(fmt)]
 
 
+@pytest.mark.parametrize("fmt", XML_FORMATS)
+def test_a_feed_is_by_its_author_and_no_entry_is_by_that(fmt: Format) -> None:
+    result = parsed(a_feed(an_entry(), an_entry(an_article(2)), author="The desk & co."), fmt)
+    assert result.feed.author == "The desk & co."
+    assert not any(entry.get("author") for entry in result.entries)
+
+
+def test_an_rss_channel_of_nobody_names_nobody() -> None:
+    assert b"dc:creator" not in render(a_feed(an_entry(), author=" "), Format.RSS)
+
+
 def test_an_atom_feed_has_the_id_icon_and_logo_of_its_channel() -> None:
     channel = parsed(RICH, Format.ATOM).feed
     assert channel.id == RICH.channel.id
@@ -93,6 +106,7 @@ def test_a_json_feed_says_what_it_is() -> None:
         "icon": "https://feeds.example.org/logo.jpg",
         "favicon": "https://feeds.example.org/icon.png",
         "authors": [{"name": "The bee desk"}],
+        "author": {"name": "The bee desk"},
         "language": "en",
         "_feedserver": {
             "about": "https://feedserver.example/",
@@ -129,8 +143,9 @@ def test_the_guid_of_an_rss_item_is_no_address() -> None:
 
 def test_the_excerpt_of_rss_is_escaped_as_html_once() -> None:
     feed = a_feed(an_entry(an_article(excerpt="AT&T <b>")))
-    assert b"<description>AT&amp;amp;T &amp;lt;b&amp;gt;</description>" in render(feed, Format.RSS)
-    assert b'<summary type="html">AT&amp;amp;T &amp;lt;b&amp;gt;</summary>' in render(feed, Format.ATOM)
+    text = b"<![CDATA[AT&amp;T &lt;b&gt;]]>"
+    assert b"<description>" + text + b"</description>" in render(feed, Format.RSS)
+    assert b'<summary type="html">' + text + b"</summary>" in render(feed, Format.ATOM)
     assert as_json(feed)["items"][0]["summary"] == "AT&T <b>"
 
 
@@ -246,6 +261,83 @@ def test_media_files_are_attachments_and_other_links_are_not() -> None:
     )
     expected = {"url": "https://a.example/1.pdf", "mime_type": "application/pdf", "title": "Book"}
     assert json_item(an_article(actions=actions))["attachments"] == [expected]
+
+
+PDF = Action(url="https://a.example/1.pdf", media_type="application/pdf", size=9, duration=8)
+SONG = Action(url="https://a.example/1.mp3", title="Song", media_type="audio/mpeg", size=12345, duration=1865)
+CLIP = Action(url="https://a.example/2.mp4", media_type="video/mp4")
+FILM = Action(url="https://a.example/3.mp4", media_type="video/mp4")
+
+
+def found(feed: Feed, fmt: Format, path: str) -> list[dict[str, str]]:
+    """The attributes of elements, and their text."""
+    namespaces = {"i": ITUNES, "m": MEDIA, "a": ATOM}
+    elements = ET.fromstring(render(feed, fmt)).findall(path, namespaces)  # noqa: S314  our own output
+    return [one.attrib | ({"": one.text} if one.text else {}) for one in elements]
+
+
+def test_a_file_has_its_size_type_and_duration_where_each_format_has_a_place() -> None:
+    feed = a_feed(an_entry(an_article(actions=(PDF, SONG, CLIP))))
+    song = {"url": SONG.url, "fileSize": "12345", "type": "audio/mpeg", "medium": "audio", "duration": "1865"}
+    clip = {"url": CLIP.url, "type": "video/mp4", "medium": "video"}
+
+    assert found(feed, Format.RSS, ".//enclosure") == [
+        {"url": SONG.url, "length": "12345", "type": "audio/mpeg"}
+    ]
+    assert found(feed, Format.RSS, ".//i:duration") == [{"": "1865"}]
+    assert found(feed, Format.RSS, ".//m:content") == [song]
+    assert found(feed, Format.ATOM, ".//a:link[@rel='enclosure']") == [
+        {"rel": "enclosure", "type": "application/pdf", "href": PDF.url, "length": "9"},
+        {"rel": "enclosure", "type": "audio/mpeg", "href": SONG.url, "length": "12345", "title": "Song"},
+        {"rel": "enclosure", "type": "video/mp4", "href": CLIP.url},
+    ]
+    assert found(feed, Format.ATOM, ".//m:content") == [song, clip]
+    assert as_json(feed)["items"][0]["attachments"] == [
+        {"url": PDF.url, "mime_type": "application/pdf", "size_in_bytes": 9, "duration_in_seconds": 8},
+        {
+            "url": SONG.url,
+            "mime_type": "audio/mpeg",
+            "title": "Song",
+            "size_in_bytes": 12345,
+            "duration_in_seconds": 1865,
+        },
+        {"url": CLIP.url, "mime_type": "video/mp4"},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("actions", "changes", "lasting"),
+    [
+        ((CLIP,), {"duration": 60}, [60]),
+        ((PDF, CLIP, SONG, FILM), {"duration": 60}, [8, 60, 1865, None]),
+        ((SONG,), {"duration": 60}, [1865]),
+        ((PDF,), {"duration": 60}, [8]),
+        ((CLIP,), {"duration": 60, "video": Video(url="https://v.example/2")}, [None]),
+        ((CLIP,), {}, [None]),
+        ((Action(url="https://a.example/about"),), {"duration": 60}, []),
+    ],
+)
+def test_the_duration_of_an_article_is_that_of_its_first_file_to_play(
+    actions: tuple[Action, ...], changes: dict[str, Any], lasting: list[int | None]
+) -> None:
+    feed = a_feed(an_entry(an_article(actions=actions, **changes)))
+    (item,) = as_json(feed)["items"]
+    durations = [file.get("duration_in_seconds") for file in item.get("attachments", [])]
+    (main,) = [one["length"] for one in found(feed, Format.RSS, ".//enclosure")] or [""]
+    shown = [one[""] for one in found(feed, Format.RSS, ".//i:duration")]
+
+    assert durations == lasting
+    playing = [seconds for action, seconds in zip(actions, lasting, strict=False) if action is not PDF]
+    assert shown == ([str((playing or lasting)[0])] if main and (playing or lasting)[0] else [])
+
+
+def test_a_version_1_0_reader_of_json_finds_the_first_author() -> None:
+    people = (Person(name="Ann", url="https://a.example/ann"), Person(name="Bob"))
+    feed = as_json(a_feed(an_entry(an_article(authors=people)), author="The desk"))
+    assert (feed["author"], feed["authors"]) == ({"name": "The desk"}, [{"name": "The desk"}])
+    (item,) = feed["items"]
+    assert item["authors"] == [{"name": "Ann", "url": "https://a.example/ann"}, {"name": "Bob"}]
+    assert item["author"] == item["authors"][0]
 
 
 def test_what_json_feed_has_no_words_for_is_in_the_extension() -> None:

@@ -1,4 +1,4 @@
-"""Representation: digest, codings, Last-Modified and the choice of a coding."""
+"""Representation: digest, encodings, Last-Modified and the choice of an encoding."""
 
 from __future__ import annotations
 
@@ -16,7 +16,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from feedserver.representation import CODINGS, Representation, choose_coding, digest, last_modified_after
+from feedserver.feeds.representation import (
+    ENCODINGS,
+    Representation,
+    choose_encoding,
+    digest,
+    last_modified_after,
+)
 
 TEXT = b"<item>the same words again</item>" * 100
 
@@ -25,7 +31,7 @@ def represent(body: bytes) -> Representation:
     return Representation(body, "application/rss+xml", digest(body))
 
 
-# --- Digest and codings
+# --- Digest and encodings
 
 
 def test_the_digest_is_128_bits_of_blake2b() -> None:
@@ -39,14 +45,15 @@ def test_equal_digests_mean_equal_bodies(one: bytes, other: bytes) -> None:
 
 DECODERS: dict[str, Callable[[bytes], bytes]] = {"gzip": gzip.decompress, "br": brotli.decompress}
 
-# Prints a coding of what comes in; with a word before, as if Brotli were not installed.
+# Prints an encoding of what comes in; with a word before, as if Brotli were not installed.
 PROGRAM = """if True:
     import sys
     if sys.argv[2:]:
         sys.modules["brotli"] = None
-    from feedserver.representation import CODINGS, Representation
-    print(CODINGS, file=sys.stderr)
-    sys.stdout.buffer.write(Representation(sys.stdin.buffer.read(), "text/xml", "").coded(sys.argv[1]) or b"")
+    from feedserver.feeds.representation import ENCODINGS, Representation
+    print(ENCODINGS, file=sys.stderr)
+    body = sys.stdin.buffer.read()
+    sys.stdout.buffer.write(Representation(body, "text/xml", "").encoded(sys.argv[1]) or b"")
 """
 
 
@@ -57,7 +64,7 @@ def elsewhere(*arguments: str) -> subprocess.CompletedProcess[bytes]:
 
 
 def test_brotli_is_had_where_it_is_installed_and_is_the_better_one() -> None:
-    assert CODINGS == ("br", "gzip")
+    assert ENCODINGS == ("br", "gzip")
 
 
 def test_without_brotli_there_is_gzip() -> None:
@@ -66,71 +73,71 @@ def test_without_brotli_there_is_gzip() -> None:
     assert gzip.decompress(other.stdout) == TEXT
 
 
-@pytest.mark.parametrize("coding", CODINGS)
-def test_a_coding_is_smaller_and_holds_the_body(coding: str) -> None:
-    packed = represent(TEXT).coded(coding)
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_an_encoding_is_smaller_and_holds_the_body(encoding: str) -> None:
+    packed = represent(TEXT).encoded(encoding)
     assert packed is not None
     assert len(packed) < len(TEXT)
-    assert DECODERS[coding](packed) == TEXT
+    assert DECODERS[encoding](packed) == TEXT
 
 
-@pytest.mark.parametrize("coding", CODINGS)
-def test_a_packed_representation_is_the_same_document_in_fewer_bytes(coding: str) -> None:
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_a_packed_representation_is_the_same_document_in_fewer_bytes(encoding: str) -> None:
     document = represent(TEXT)
-    packed = document.coded(coding)
+    packed = document.encoded(encoding)
     before = document.held_bytes
     assert document.pack()
     assert packed is not None
     assert (before, document.held_bytes) == (len(TEXT) + len(packed), len(packed))
     assert document == represent(TEXT)
     assert document.body == TEXT
-    assert [document.coded(one) for one in CODINGS] == [represent(TEXT).coded(one) for one in CODINGS]
-    assert document.held_bytes > before  # the body again, and both codings
+    assert [document.encoded(one) for one in ENCODINGS] == [represent(TEXT).encoded(one) for one in ENCODINGS]
+    assert document.held_bytes > before  # the body again, and both encodings
     assert document.pack()
-    assert not document.pack()  # there is nothing left to let go
+    assert document.pack()  # it is still a document that can be kept without its body
 
 
 @pytest.mark.parametrize("body", [TEXT, b"short", b""])
 def test_what_was_never_coded_is_not_packed(body: bytes) -> None:
     document = represent(body)
     if body != TEXT:  # these do not pay
-        assert [document.coded(coding) for coding in CODINGS] == [None, None]
+        assert [document.encoded(encoding) for encoding in ENCODINGS] == [None, None]
     assert not document.pack()
     assert (document.body, document.held_bytes) == (body, len(body))
 
 
 def test_gzip_holds_no_time() -> None:
-    packed = represent(TEXT).coded("gzip")
+    packed = represent(TEXT).encoded("gzip")
     assert packed is not None
     assert packed[4:8] == bytes(4)  # MTIME, RFC 1952 section 2.3.1
 
 
-@pytest.mark.parametrize("coding", CODINGS)
-def test_a_coding_gives_the_same_bytes_in_another_process(coding: str) -> None:
-    assert elsewhere(coding).stdout == represent(TEXT).coded(coding)
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_an_encoding_gives_the_same_bytes_in_another_process(encoding: str) -> None:
+    assert elsewhere(encoding).stdout == represent(TEXT).encoded(encoding)
 
 
-@pytest.mark.parametrize("coding", CODINGS)
+@pytest.mark.parametrize("encoding", ENCODINGS)
 @pytest.mark.parametrize("body", [b"", b"x" * 499, os.urandom(5000)], ids=["empty", "short", "random"])
-def test_a_coding_is_not_offered_when_it_does_not_pay(body: bytes, coding: str) -> None:
-    assert represent(body).coded(coding) is None
+def test_an_encoding_is_not_offered_when_it_does_not_pay(body: bytes, encoding: str) -> None:
+    assert represent(body).encoded(encoding) is None
 
 
-@pytest.mark.parametrize("coding", CODINGS)
-def test_a_coding_is_offered_from_500_bytes_on(coding: str) -> None:
-    assert represent(b"x" * 500).coded(coding) is not None
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_an_encoding_is_offered_from_500_bytes_on(encoding: str) -> None:
+    assert represent(b"x" * 500).encoded(encoding) is not None
 
 
-@pytest.mark.parametrize("coding", CODINGS)
-def test_a_coding_is_made_once(coding: str) -> None:
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_an_encoding_is_made_once(encoding: str) -> None:
     document = represent(TEXT)
-    assert document.coded(coding) is document.coded(coding)
+    assert document.encoded(encoding) is document.encoded(encoding)
 
 
-def test_threads_that_come_at_once_get_the_same_coding() -> None:
+def test_threads_that_come_at_once_get_the_same_encoding() -> None:
     document = represent(TEXT * 50)
     with ThreadPoolExecutor(8) as threads:
-        assert len({threads.submit(document.coded, "gzip").result() for _ in range(16)}) == 1
+        assert len({threads.submit(document.encoded, "gzip").result() for _ in range(16)}) == 1
 
 
 def test_a_representation_cannot_be_changed() -> None:
@@ -138,9 +145,9 @@ def test_a_representation_cannot_be_changed() -> None:
         represent(TEXT).body = b""  # type: ignore[misc]
 
 
-def test_asking_for_a_coding_does_not_make_two_equal_representations_differ() -> None:
+def test_asking_for_an_encoding_does_not_make_two_equal_representations_differ() -> None:
     one, other = represent(TEXT), represent(TEXT)
-    one.coded("gzip")
+    one.encoded("gzip")
     assert one == other
 
 
@@ -188,13 +195,13 @@ def test_last_modified_is_the_first_whole_second_that_keeps_the_rules(
     assert not keeps_the_rules(result - timedelta(seconds=1))
 
 
-# --- The choice of a coding
+# --- The choice of an encoding
 
 
 @pytest.mark.parametrize(
     ("accept_encoding", "expected"),
     [
-        # no wish, or none for a coding
+        # no wish, or none for an encoding
         (None, "identity"),
         ("", "identity"),
         ("identity", "identity"),
@@ -237,18 +244,18 @@ def test_last_modified_is_the_first_whole_second_that_keeps_the_rules(
         ("gzip;;", "gzip"),
     ],
 )
-def test_the_coding_is_chosen_as_rfc_9110_asks(accept_encoding: str | None, expected: str) -> None:
-    assert choose_coding(accept_encoding, ("br", "gzip")) == expected
+def test_the_encoding_is_chosen_as_rfc_9110_asks(accept_encoding: str | None, expected: str) -> None:
+    assert choose_encoding(accept_encoding, ("br", "gzip")) == expected
 
 
-def test_equal_weights_go_to_the_earlier_of_the_available_codings() -> None:
-    assert choose_coding("gzip, br", ("br", "gzip")) == "br"
-    assert choose_coding("gzip, br", ("gzip", "br")) == "gzip"
-    assert choose_coding("identity, gzip", ("identity", "gzip")) == "gzip"
+def test_equal_weights_go_to_the_earlier_of_the_available_encodings() -> None:
+    assert choose_encoding("gzip, br", ("br", "gzip")) == "br"
+    assert choose_encoding("gzip, br", ("gzip", "br")) == "gzip"
+    assert choose_encoding("identity, gzip", ("identity", "gzip")) == "gzip"
 
 
 def test_identity_is_the_answer_when_nothing_else_is_available() -> None:
-    assert choose_coding("gzip, *", ()) == "identity"
+    assert choose_encoding("gzip, *", ()) == "identity"
 
 
 @given(
@@ -256,7 +263,7 @@ def test_identity_is_the_answer_when_nothing_else_is_available() -> None:
     available=st.permutations(["br", "gzip", "identity"]),
 )
 def test_no_field_value_raises_or_yields_what_is_not_available(field: str, available: list[str]) -> None:
-    assert choose_coding(field, available[:2]) in {*available[:2], "identity"}
+    assert choose_encoding(field, available[:2]) in {*available[:2], "identity"}
 
 
 thousandths = st.none() | st.integers(min_value=0, max_value=1000)
@@ -266,7 +273,7 @@ thousandths = st.none() | st.integers(min_value=0, max_value=1000)
     listed=st.dictionaries(st.sampled_from(["gzip", "br", "zstd", "identity", "*"]), thousandths),
     available=st.lists(st.sampled_from(["gzip", "br", "zstd"]), unique=True),
 )
-def test_no_acceptable_coding_has_a_higher_weight_than_the_one_chosen(
+def test_no_acceptable_encoding_has_a_higher_weight_than_the_one_chosen(
     listed: dict[str, int | None], available: list[str]
 ) -> None:
     field = ", ".join(name if q is None else f"{name};q={q / 1000:.3f}" for name, q in listed.items())
@@ -277,7 +284,7 @@ def test_no_acceptable_coding_has_a_higher_weight_than_the_one_chosen(
         name: weights.get(name, unlisted.get(name, weights.get("*", 0))) for name in (*available, "identity")
     }
     acceptable = {name: weight for name, weight in candidates.items() if weight > 0}
-    chosen = choose_coding(field, available)
+    chosen = choose_encoding(field, available)
     if not acceptable:
         assert chosen == "identity"
     else:

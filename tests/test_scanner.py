@@ -14,8 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from unprivileged import open_folder, unprivileged
 
-from feedserver.model import Severity, Stamp
-from feedserver.scanner import (
+from feedserver.findings import Severity
+from feedserver.index.file_values import FileState, Stamp
+from feedserver.indexing.scanner import (
     NO_STAMP,
     Found,
     Gone,
@@ -44,14 +45,14 @@ def found_below(root: Path, under: str = "") -> list[Found]:
 
 
 def differences(scan: Scan, found: Iterable[Found], known: dict[str, Stamp]) -> tuple[list[Found], list[str]]:
-    """What is to be read, and the paths that are gone."""
+    """The files to read, and the paths that are gone."""
     compared = list(compare(scan, found, sorted(known.items())))
     changed = [one for one in compared if isinstance(one, Found)]
     return changed, [one.path for one in compared if isinstance(one, Gone)]
 
 
 def walk(root: Path, under: str = "") -> dict[str, str]:
-    """What a walk finds: paths and the codes of findings, which are empty for articles."""
+    """The finds of a walk: paths and the codes of findings, which are empty for articles."""
     return {found.path: code_of(found) for found in found_below(root, under)}
 
 
@@ -103,6 +104,14 @@ def test_stamps_are_those_of_the_files(root: Path) -> None:
     assert found.stamp == Stamp(
         mtime_ns=1_700_000_000_500_000_000, ctime_ns=status.st_ctime_ns, size=4, inode=status.st_ino
     )
+
+
+@pytest.mark.parametrize("nanoseconds", [1 << 63, -(1 << 63) - 1, 1 << 80, -(1 << 80)])
+def test_times_that_64_bits_do_not_hold_are_the_nearest_that_they_do(nanoseconds: int) -> None:
+    fields = {"st_mtime_ns": nanoseconds, "st_ctime_ns": nanoseconds}
+    status = os.stat_result((0o100644, 7, 0, 1, 0, 0, 4, 0, 0, 0), fields)
+    nearest = (1 << 63) - 1 if nanoseconds > 0 else -(1 << 63)
+    assert Stamp.of(status) == Stamp(mtime_ns=nearest, ctime_ns=nearest, size=4, inode=7)
 
 
 def test_a_look_finds_what_a_walk_finds(root: Path, tmp_path: Path) -> None:
@@ -327,7 +336,12 @@ def test_a_file_that_is_replaced_all_the_time_is_read_whole_or_not_at_all(root: 
 
 
 STAMPS = st.builds(
-    Stamp, mtime_ns=st.integers(0, 2), ctime_ns=st.just(0), size=st.just(1), inode=st.integers(-1, 0)
+    Stamp,
+    mtime_ns=st.integers(0, 2),
+    ctime_ns=st.just(0),
+    size=st.just(1),
+    inode=st.just(1),
+    state=st.sampled_from([FileState.SEEN, FileState.UNSETTLED]),
 )
 TREES = st.dictionaries(st.sampled_from(["a.md", "b/c.md", "b/d/e.md", "b.md", "bc/d.md"]), STAMPS)
 

@@ -31,8 +31,9 @@ from servers import (
 )
 
 from feedserver.errors import PortError, ServerBusyError
-from feedserver.lock import StateClaim
-from feedserver.serving import check_port
+from feedserver.indexing import lock
+from feedserver.indexing.lock import ServersLock, server_of
+from feedserver.server.application import check_port
 
 CONFIG = str(REPOSITORY / "config" / "gunicorn.conf.py")
 ENOUGH = 20  # connections of their own, after which both workers have answered (one in a million has not)
@@ -74,7 +75,7 @@ def test_all_workers_give_the_same_bytes_and_validators(server: Server, suffix: 
     assert answers[0].status == 200
 
 
-def test_conditions_codings_and_head_work_through_gunicorn(server: Server) -> None:
+def test_conditions_encodings_and_head_work_through_gunicorn(server: Server) -> None:
     path = "/topics/constant.rss"
     plain = server.ask(path)
     packed = server.ask(path, {"Accept-Encoding": "gzip"})
@@ -225,7 +226,7 @@ def indexers(server: Server) -> list[int]:
     found = []
     for pid in server.family():
         command = Path(f"/proc/{pid}/cmdline")
-        if command.exists() and b"feedserver.child" in command.read_bytes():
+        if command.exists() and b"feedserver.indexing.child" in command.read_bytes():
             found.append(pid)
     return found
 
@@ -294,13 +295,36 @@ def test_a_socket_that_was_handed_over_listens_already(monkeypatch: pytest.Monke
 
 
 def test_servers_share_a_state_folder_only_with_those_that_publish_the_same(tmp_path: Path) -> None:
-    with StateClaim(tmp_path, "a"):
-        with StateClaim(tmp_path, "a"), pytest.raises(ServerBusyError, match=f"process id {os.getpid()},"):
-            StateClaim(tmp_path, "b")
+    with ServersLock(tmp_path, "a"):
+        with ServersLock(tmp_path, "a"), pytest.raises(ServerBusyError, match=f"process id {os.getpid()},"):
+            ServersLock(tmp_path, "b")
         with pytest.raises(ServerBusyError, match=re.escape(str(tmp_path))):
-            StateClaim(tmp_path, "b")
-    with StateClaim(tmp_path, "b"), pytest.raises(ServerBusyError):
-        StateClaim(tmp_path, "a")
+            ServersLock(tmp_path, "b")
+    with ServersLock(tmp_path, "b"), pytest.raises(ServerBusyError):
+        ServersLock(tmp_path, "a")
+
+
+def test_the_processes_of_one_server_may_differ_while_it_reloads(tmp_path: Path) -> None:
+    with ServersLock(tmp_path, "a" * 60, "7@1") as old:
+        assert not old.is_joined
+        with ServersLock(tmp_path, "b" * 60, "7@1") as new, ServersLock(tmp_path, "b" * 60, "7@1") as other:
+            assert (new.is_joined, other.is_joined) == (True, True)
+            for server in ("7@2", "8@1", ""):
+                with pytest.raises(ServerBusyError, match="process id 7,"):
+                    ServersLock(tmp_path, "a" * 60, server)
+            assert not ServersLock(tmp_path, "b" * 60, "8@1").is_joined
+
+
+@pytest.mark.parametrize("content", [b"", b"7", b"\xff\xfe \xff", b"\0" * 600])
+def test_a_torn_record_of_the_servers_lock_is_written_anew(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / ServersLock.NAME).write_bytes(content)
+    with ServersLock(tmp_path, "a"), ServersLock(tmp_path, "a"), pytest.raises(ServerBusyError):
+        ServersLock(tmp_path, "b")
+
+
+def test_a_server_is_told_from_another_with_the_same_process_id() -> None:
+    assert server_of(os.getpid()) == server_of(os.getpid()) != server_of(os.getppid())
+    assert server_of(os.getpid()).startswith(f"{os.getpid()}@")
 
 
 # --- gunicorn without our command
@@ -358,7 +382,52 @@ def test_in_any_server_the_garbage_collector_leaves_the_application_alone(tmp_pa
     assert after < before / 10
 
 
-def test_after_a_reload_gunicorn_serves_with_the_new_settings(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("other", "options"),
+    [("site: {title: Other feeds}", ["-w", "2"]), ("scan: {max_file_size: 9}", ["-w", "1", "--preload"])],
+    ids=["feeds", "index"],
+)
+def test_gunicorn_with_other_settings_does_not_join_a_server(
+    tmp_path: Path, other: str, options: list[str]
+) -> None:
+    write_story(tmp_path / "articles", "one")
+    (tmp_path / "other.yaml").write_text(other + "\n")
+    environ = gunicorn_environment(tmp_path)
+    port, second_port = free_port(), free_port()
+    command = [*GUNICORN, "-w", "2", "--bind", f"127.0.0.1:{port}", "wsgi:app"]
+    second = [*GUNICORN, *options, "--bind", f"127.0.0.1:{second_port}", "wsgi:app"]
+    with started(command, port, tmp_path, environ) as server:
+        server.wait_until_ready()
+        (tmp_path / "second").mkdir()
+        environ["FEEDSERVER_CONFIG"] = str(tmp_path / "other.yaml")
+        with started(second, second_port, tmp_path / "second", environ) as refused:
+            assert refused.process.wait(PATIENCE) != 0
+            assert f"{tmp_path}/state: is in use by " in refused.said()
+            assert "other folders or settings" in refused.said()
+        del environ["FEEDSERVER_CONFIG"]
+        with started(second, second_port, tmp_path / "second", environ) as joined:
+            joined.wait_until_ready()
+            assert joined.ask("/articles.rss").body == server.ask("/articles.rss").body
+        assert server.ask("/articles.rss").status == 200
+
+
+def test_gunicorn_does_not_serve_from_the_index_of_other_settings(tmp_path: Path) -> None:
+    write_story(tmp_path / "articles", "one")
+    command = [sys.executable, "-m", "feedserver", "index", "--watch"]
+    environ = gunicorn_environment(tmp_path)
+    port = free_port()
+    with started(command, port, tmp_path, environ) as indexer:
+        indexer.wait_for(lambda: lock.holder(tmp_path / "state") is not None)
+        environ["FEEDSERVER_SCAN__MAX_FILE_SIZE"] = "1000"
+        gunicorn = [*GUNICORN, "-w", "1", "--bind", f"127.0.0.1:{port}", "wsgi:app"]
+        (tmp_path / "second").mkdir()
+        with started(gunicorn, port, tmp_path / "second", environ) as refused:
+            assert refused.process.wait(PATIENCE) != 0
+            assert f"{tmp_path}/state: is in use by process {indexer.process.pid}, which" in refused.said()
+
+
+@pytest.mark.parametrize("more", ["", "scan: {max_file_size: 100000}"], ids=["feeds", "index"])
+def test_after_a_reload_gunicorn_serves_with_the_new_settings(tmp_path: Path, more: str) -> None:
     write_story(tmp_path / "articles", "one")
     (tmp_path / "feedserver.yaml").write_text("site: {title: Before}\n")
     port = free_port()
@@ -367,7 +436,7 @@ def test_after_a_reload_gunicorn_serves_with_the_new_settings(tmp_path: Path) ->
         server.wait_until_ready()
         assert b"Before" in server.ask("/").body
         old = server.family()
-        (tmp_path / "feedserver.yaml").write_text("site: {title: After}\n")
+        (tmp_path / "feedserver.yaml").write_text(f"site: {{title: After}}\n{more}\n")
         server.process.send_signal(signal.SIGHUP)
         server.wait_for(lambda: is_served_by_all(server, "/", "After"))
         assert_all_end(old)
@@ -418,3 +487,19 @@ def test_a_folder_that_is_a_link_is_followed_when_it_leads_elsewhere(tmp_path: P
         server.wait_for(lambda: b"From release two" in server.ask("/articles.rss").body)
     with serve(tmp_path, "current") as server:
         assert b"From release two" in server.ask("/articles.rss").body
+
+
+@pytest.mark.parametrize(
+    ("host", "named"), [("::1", "[::1]"), ("127.0.0.2", "127.0.0.2"), ("localhost", "localhost")]
+)
+def test_the_url_assumed_is_the_address_that_is_served(tmp_path: Path, host: str, named: str) -> None:
+    write_story(tmp_path / "articles", "story")
+    port = free_port()
+    command = [sys.executable, "-m", "feedserver", "serve", "--host", host, "--port", str(port)]
+    with started(command, port, tmp_path) as server:
+        server.host = host
+        server.wait_until_ready()
+        url = f"http://{named}:{port}"
+        assert f"is at {url}/" in server.said()
+        assert f'href="{url}/articles.atom"'.encode() in server.ask("/articles.atom").body
+        assert server.ask("/feed")["Location"] == f"{url}/articles.rss"

@@ -13,10 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from feedserver.articles.fields import NAMES
+from feedserver.articles.field_keys import KEYS as FIELD_KEYS
 from feedserver.errors import SettingsError
-from feedserver.settings import Settings, load_settings, origins, variable_of
-from feedserver.settings_schema import ELEMENTS, FIELD_NAMES, KEYS
+from feedserver.settings.kinds import FIELD_NAMES
+from feedserver.settings.schema import ELEMENTS, KEYS
+from feedserver.settings.sources import Settings, load_settings, origins, variable_of
+from feedserver.wiring.planning import is_local
 
 PROJECT = Path(__file__).parent.parent
 CONFIG = PROJECT / "config" / "feedserver.yaml"
@@ -253,6 +255,11 @@ def test_a_file_that_is_no_mapping_in_yaml_is_a_problem(text: str, reason: str) 
         ("site: {base_url: 'https://feeds.example/?a=b'}", "site.base_url: must be an http"),
         ("site: {base_url: 'https://bücher.example'}", "site.base_url: must be an http"),
         ("site: {base_url: 'https://'}", "site.base_url: must be an http"),
+        ("site: {base_url: 'https://[::1'}", "site.base_url: must be an http"),
+        ("site: {base_url: 'https://[1:2]/'}", "site.base_url: must be an http"),
+        ("site: {base_url: 'https://[....]/'}", "site.base_url: must be an http"),
+        ("site: {base_url: 'https://::1/'}", "site.base_url: must be an http"),
+        ("site: {icon: 'https://[1:2]/icon.png'}", "site.icon: must be an http"),
         ('site: {base_url: "https://feeds.example/\\n"}', "site.base_url: must be an http"),
         ("site: {icon: icon.png}", "site.icon: must be an http"),
         ("site: {id_authority: 'https://feeds.example'}", "site.id_authority: must be a host name"),
@@ -273,11 +280,15 @@ def test_a_file_that_is_no_mapping_in_yaml_is_a_problem(text: str, reason: str) 
         ),
         ("articles: [{path: a, id_prefix: /x}]", "articles[0].id_prefix: must be a relative path"),
         ("articles: [{path: a, id_prefix: x/../y}]", "articles[0].id_prefix: must be a relative path"),
-        ("articles: [{path: a, url: 'https://e.example/{title}/{slug}'}]", "articles[0].url: may hold"),
+        ("articles: [{path: a, url: 'https://e.example/{author}/{slug}'}]", "articles[0].url: may hold"),
         ("articles: [{path: a, url: 'https://e.example/{slug!r}'}]", "articles[0].url: may hold"),
         ("articles: [{path: a, url: 'https://e.example/{slug}}'}]", "articles[0].url: may hold"),
-        ("articles: [{path: a, url: 'https://e.example/{year}'}]", "articles[0].url: needs {slug} or {path}"),
-        ("articles: [{path: a, url: '/{slug}'}]", "articles[0].url: must be an http"),
+        (
+            "articles: [{path: a, url: 'https://e.example/{year}'}]",
+            "articles[0].url: needs one of {slug}",
+        ),
+        ("articles: [{path: a, url: '/{slug}'}]", "articles[0]: url begins with /, so base_url is needed"),
+        ("articles: [{path: a, url: '{slug}'}]", "articles[0].url: must be an http"),
         ("fields: {headline: [x]}", "fields.headline: is no field of an article"),
         ("fields: {title: headline}", "fields.title: should be a list"),
         ("scan: {extensions: [md]}", "scan.extensions[0]: must look like .md"),
@@ -299,6 +310,8 @@ def test_a_file_that_is_no_mapping_in_yaml_is_a_problem(text: str, reason: str) 
         ("redirects: {old: /new}", "redirects.old: must be an address of this site"),
         ("redirects: {/old: //evil.example}", "redirects./old: must be an address of this site"),
         ("redirects: {/old: /old}", "redirects: /old leads round in a circle"),
+        ("redirects: {/old: /old/}", "redirects: /old leads round in a circle"),
+        ("redirects: {/old/: /new, /new: /old}", "redirects: /old/ leads round in a circle"),
         ("redirects: {/old: /new}\nretired: [/old]", "retired: /old cannot be retired and redirected"),
         ("retired: [old]", "retired[0]: must be an address of this site"),
         ("caches: {url: ''}", "caches: is not a setting; did you mean cache?"),
@@ -325,12 +338,24 @@ def test_no_text_in_a_file_or_variable_raises_anything_but_a_settings_error(text
 # --- Values
 
 
+def reverse(digits: str) -> str:
+    """The name in the DNS of an IPv6 address, by its 32 digits from the last to the first."""
+    return ".".join(digits) + ".ip6.arpa"
+
+
 @pytest.mark.parametrize(
     ("base_url", "public_url", "authority"),
     [
         ("https://Feeds.Example/", "https://feeds.example", "feeds.example"),
         ("HTTPS://feeds.example:8443/News//", "https://feeds.example:8443/News", "feeds.example"),
         (None, "http://127.0.0.1:8000", "127.0.0.1"),
+        ("http://192.0.2.1:81", "http://192.0.2.1:81", "192.0.2.1"),
+        (
+            "http://[2001:DB8::1]:81/a/",
+            "http://[2001:db8::1]:81/a",
+            reverse("1" + "0" * 23 + "8bd01002"),
+        ),
+        ("http://[::1]", "http://[::1]", reverse("1" + "0" * 31)),
     ],
 )
 def test_public_url_and_id_authority_come_from_the_base_url(
@@ -348,6 +373,48 @@ def test_an_id_authority_of_its_own_outlives_a_move_of_the_site() -> None:
 
 def test_the_public_url_assumed_follows_the_port() -> None:
     assert load("server: {port: 81}").public_url == "http://127.0.0.1:81"
+
+
+@pytest.mark.parametrize(
+    ("host", "assumed", "local"),
+    [
+        ("127.0.0.1", "http://127.0.0.1:8000", True),
+        ("127.0.0.2", "http://127.0.0.2:8000", True),
+        ("localhost", "http://localhost:8000", True),
+        ("::1", "http://[::1]:8000", True),
+        ("0:0:0:0:0:0:0:1", "http://[::1]:8000", True),
+        ("0.0.0.0", "http://127.0.0.1:8000", True),  # noqa: S104  nothing is bound
+        ("::", "http://[::1]:8000", True),
+        ("192.0.2.1", "http://192.0.2.1:8000", False),
+        ("2001:DB8::1", "http://[2001:db8::1]:8000", False),
+        ("fe80::1%eth0", "http://[fe80::1%25eth0]:8000", False),
+        ("feeds.example", "http://feeds.example:8000", False),
+        ("127.evil.example", "http://127.evil.example:8000", False),
+    ],
+)
+def test_the_public_url_assumed_is_the_address_that_is_served(host: str, assumed: str, local: bool) -> None:
+    settings = load(overrides={"server": {"host": host}})
+    assert settings.public_url == assumed
+    assert is_local(settings.public_url) is local
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1", "192.0.2.1", "feeds.example"])
+def test_no_id_depends_on_the_address_that_is_served(host: str) -> None:
+    assert load(overrides={"server": {"host": host}}).id_authority == "127.0.0.1"
+
+
+@pytest.mark.parametrize(
+    ("url", "local"),
+    [
+        ("http://[::1]:8000/a", True),
+        ("http://[::2]", False),
+        ("https://a.localhost", True),
+        ("https://localhost.example", False),
+        ("https://127.0.0.1.example", False),
+    ],
+)
+def test_a_url_is_local_by_its_host(url: str, local: bool) -> None:
+    assert is_local(load(overrides={"site": {"base_url": url}}).public_url) is local
 
 
 def test_several_folders_of_the_command_line_get_their_names_as_id_prefix(working_directory: Path) -> None:
@@ -398,7 +465,7 @@ def test_every_field_takes_further_keys() -> None:
 
 
 def test_the_fields_are_those_that_articles_are_read_by() -> None:
-    assert set(FIELD_NAMES) == set(NAMES)
+    assert set(FIELD_NAMES) == set(FIELD_KEYS)
 
 
 # --- The documents
@@ -446,7 +513,7 @@ def test_the_example_in_the_configuration_file_is_a_valid_selection() -> None:
 
 
 def test_the_documentation_has_a_row_for_every_key_with_default_and_variable() -> None:
-    text = (PROJECT / "docs" / "settings.md").read_text(encoding="utf-8")
+    text = (PROJECT / "docs" / "reference" / "settings.md").read_text(encoding="utf-8")
     cells = [
         [cell.strip() for cell in line.split("|")[1:-1]]
         for line in text.splitlines()
@@ -471,5 +538,5 @@ def test_the_documentation_has_a_row_for_every_key_with_default_and_variable() -
 
 
 def test_the_documentation_lists_the_fields_and_placeholders() -> None:
-    text = (PROJECT / "docs" / "settings.md").read_text(encoding="utf-8")
+    text = (PROJECT / "docs" / "reference" / "settings.md").read_text(encoding="utf-8")
     assert ", ".join(f"`{name}`" for name in FIELD_NAMES) in text

@@ -14,13 +14,14 @@ from test_render_text import FEEDS
 
 from feedserver.model import Feed
 from feedserver.render import atom, rss
+from feedserver.render.spelling import Spelling
 from feedserver.render.splicing import Recent, Splicer
 from feedserver.render.text import legible
 
 # How documents are written as a whole, and spliced.
 WAYS = {
-    "rss": (rss._write, rss._DOCUMENTS),  # noqa: SLF001  the two are to be compared
-    "atom": (atom._write, atom._DOCUMENTS),  # noqa: SLF001  the two are to be compared
+    "rss": (lambda feed: rss._SPELLING(rss._write(feed)), rss._DOCUMENTS),  # noqa: SLF001  to be compared
+    "atom": (lambda feed: atom._SPELLING(atom._write(feed)), atom._DOCUMENTS),  # noqa: SLF001  to be compared
 }
 LIKE_TAGS = ["</item>\n", "<item>", "</entry>\n", "<entry", "</channel></rss>", "</feed>", "]]></item>\n<!--"]
 
@@ -58,7 +59,7 @@ def test_only_what_is_new_is_written() -> None:
         seen.append([entry.article.id for entry in feed.entries])
         return rss._write(feed)  # noqa: SLF001  how it is written is not what counts
 
-    splicer = Splicer(write, b"<item>", b"</item>\n", b"</channel></rss>")
+    splicer = Splicer(write, Spelling(html=[]), b"<item>", b"</item>\n", b"</channel></rss>")
     one, two, three = (an_entry(an_article(id=f"tag:x,2020:{number}")) for number in range(3))
     later = msgspec.structs.replace(two, updated=NOON + timedelta(days=1))
     for entries in [(one, two), (three, one, two), (later, one), (one, two)]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,8 @@ from flask import Flask
 from flask.testing import FlaskClient
 from servers import index, quiet_app, settings_of, write_story
 
-from feedserver import __version__, publisher
+from feedserver import __version__
+from feedserver.feeds import feed_renderer
 
 TOKEN = "open sesame"  # noqa: S105  no secret, a test
 PROXY_HEADERS = [
@@ -72,6 +74,7 @@ def test_everybody_may_know_how_fresh_the_index_is_and_what_it_holds(client: Fla
         "newest_change",
         "last_scan",
         "last_change",
+        "publication_history",
         "ready_answers_of_this_process",
         "stale_answers_of_this_process",
         "cache_failures_of_this_process",
@@ -227,7 +230,7 @@ def test_old_bytes_are_counted_for_everybody_and_explained_to_operators(
     good = client.get("/topics/ai.rss")
     write_story(tmp_path / "articles", "two")
     index(settings)
-    monkeypatch.setattr(publisher, "render", fail)
+    monkeypatch.setattr(feed_renderer, "render", fail)
     served = client.get("/topics/ai.rss")
     assert (served.status_code, served.data) == (200, good.data)
     assert client.get("/topics/ai.rss", headers={"If-None-Match": good.headers["ETag"]}).status_code == 304
@@ -237,3 +240,21 @@ def test_old_bytes_are_counted_for_everybody_and_explained_to_operators(
     inside = client.get("/status.json", headers={"Authorization": f"Bearer {TOKEN}"}).get_json()
     assert inside["last_reason_of_a_stale_answer"] == "/topics/ai.rss: ValueError: a reason"
     assert "a reason" in client.get("/status", headers={"Authorization": f"Bearer {TOKEN}"}).text
+
+
+def test_the_status_tells_of_a_clock_that_was_set_and_of_a_history_that_was_lost(tmp_path: Path) -> None:
+    write_story(tmp_path / "articles", "good")
+    settings = settings_of(tmp_path / "state", tmp_path / "articles", site=LOCAL)
+    client = quiet_app(settings).test_client()
+    index(settings, lambda: time.time() + 400 * 86_400)
+    for file in [*settings.state.dir.glob("history.sqlite*"), *settings.state.dir.glob("index-*")]:
+        file.unlink()
+    index(settings, lambda: time.time() + 300)
+    index(settings)
+    status = client.get("/status.json").get_json()
+    assert status["publication_history"]["state"] == "lost, and begun anew"
+    assert status["publication_history"]["copied"] is None
+    assert -301 <= status["last_jump_of_the_clock"]["seconds"] <= -290
+    page = client.get("/status").get_data(as_text=True)
+    assert "lost, and begun anew" in page
+    assert "last jump of the clock" in page

@@ -10,7 +10,7 @@ from servers import index, settings_of, write_story
 
 from feedserver.index.reader import IndexReader
 from feedserver.model import Kind
-from feedserver.web.suggestions import MOST, closest
+from feedserver.site.suggestions import MOST, closest
 
 TOPICS = [
     "Artificial Intelligence",

@@ -15,7 +15,7 @@ from servers import REPOSITORY
 from feedserver.cli.group import main
 
 UNIT = (REPOSITORY / "config" / "feedserver.service").read_text(encoding="utf-8")
-DEPLOYMENT = (REPOSITORY / "docs" / "deployment.md").read_text(encoding="utf-8")
+EXPORT_GUIDE = (REPOSITORY / "docs" / "guides" / "export.md").read_text(encoding="utf-8")
 INSTALLED = "/opt/feedserver/bin/feedserver"
 
 # Of 100, as `systemd-analyze security` counts; a service without any protection has 96.
@@ -23,14 +23,14 @@ MOST_EXPOSURE = 15
 
 
 def drop_in() -> str:
-    """What the documents change of the unit, to keep an exported folder current."""
-    match = re.search(r"<!-- unit: export -->\n```ini\n(.*?)```", DEPLOYMENT, re.DOTALL)
+    """The drop-in of the documents for the unit, which keeps an exported folder current."""
+    match = re.search(r"<!-- unit: export -->\n```ini\n(.*?)```", EXPORT_GUIDE, re.DOTALL)
     assert match is not None
     return match[1]
 
 
 def analyzed(folder: Path, changes: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """What systemd-analyze says of the unit with a drop-in, edited to start a program that exists."""
+    """The report of systemd-analyze on the unit with a drop-in, edited to start a program that exists."""
     unit = folder / "feedserver.service"
     parts = {unit: UNIT, folder / "feedserver.service.d/override.conf": changes}
     for path, text in parts.items():

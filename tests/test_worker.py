@@ -16,9 +16,10 @@ from pathlib import Path
 import pytest
 from servers import PATIENCE, Server, at_once, free_port, started
 
-from feedserver.worker import LATE, Relay
+from feedserver.server.relay import LATE, Relay
 
 THREADS = 3
+WORKER = "feedserver.server.worker.Worker"
 
 APPLICATION = """
 import sys, threading, time
@@ -161,13 +162,20 @@ def test_a_pool_that_is_shut_does_what_waits_and_its_threads_end() -> None:
 def test_a_pool_that_gets_no_other_thread_goes_on_with_those_it_has(
     relay: Relay, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
+    first: list[threading.Thread] = []
+    start = threading.Thread.start
+
+    def start_one(thread: threading.Thread) -> None:
+        if first:
+            raise RuntimeError("can't start new thread")
+        first.append(thread)
+        start(thread)
+
+    # From the first task on: on a busy machine the pool wants its second thread while that task begins.
+    monkeypatch.setattr(threading.Thread, "start", start_one)
+    monkeypatch.setattr("feedserver.server.relay.PAUSE", PATIENCE)
     until = threading.Event()
     held = hold(relay, until)
-
-    def refuse(_: threading.Thread) -> None:
-        raise RuntimeError("can't start new thread")
-
-    monkeypatch.setattr(threading.Thread, "start", refuse)
     waiting = relay.submit(threading.get_ident)
     for _ in range(20):
         relay.attend()
@@ -193,7 +201,14 @@ def gunicorn(folder: Path) -> Iterator[Server]:
     """gunicorn with one worker, and an application that can be held up."""
     (folder / "held_up.py").write_text(APPLICATION, encoding="utf-8")
     port = free_port()
-    options = ("--worker-class", "feedserver.worker.Worker", "--threads", str(THREADS), "--keep-alive", "5")
+    options = (
+        "--worker-class",
+        WORKER,
+        "--threads",
+        str(THREADS),
+        "--keep-alive",
+        "5",
+    )
     command = [sys.executable, "-m", "gunicorn", *options, "--no-control-socket"]
     with started([*command, "--bind", f"127.0.0.1:{port}", "held_up:application"], port, folder) as server:
         server.wait_for(lambda: server.ask("/").status == 200)
@@ -216,7 +231,7 @@ def kept_open(server: Server) -> Iterator[http.client.HTTPConnection]:
 
 
 def status_and_connection(connection: http.client.HTTPConnection, path: str) -> tuple[int, str | None]:
-    """What is answered, and whether the connection stays open."""
+    """The answer, and whether the connection stays open."""
     connection.request("GET", path)
     answer = connection.getresponse()
     answer.read()

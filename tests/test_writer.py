@@ -1,4 +1,4 @@
-"""Batches: what they publish, which listings they touch, and what the memory learns of it."""
+"""Batches: what they publish, which listings they touch, and what the publication history learns of it."""
 
 from __future__ import annotations
 
@@ -21,20 +21,22 @@ from builders import (
     terms,
 )
 
-from feedserver.archives import month_bounds, month_of
+from feedserver.findings import FindingCode, Severity
 from feedserver.index import builds, writer
-from feedserver.index.memory import Memory
+from feedserver.index.archives import month_bounds, month_of
+from feedserver.index.builds import transaction
+from feedserver.index.facts import BuildFacts
+from feedserver.index.file_values import FileChange, FileKey, Stamp
+from feedserver.index.history import PublicationHistory
+from feedserver.index.reader import IndexReader
 from feedserver.index.writer import IndexWriter
 from feedserver.model import (
     Article,
-    FileChange,
-    FileKey,
     Finding,
     Kind,
     ListingKey,
+    Related,
     Selection,
-    Severity,
-    Stamp,
     Taxonomy,
     TaxonomyKind,
     Verdict,
@@ -45,21 +47,21 @@ BEES = id_of("news/bees")
 
 
 class Index:
-    """A serving build, its memory and its writer."""
+    """A serving build, its publication history and its writer."""
 
     def __init__(self, state_dir: Path, selections: Sequence[Selection] = ()) -> None:
         self.state_dir = state_dir
         self.selections = selections
-        self.memory = Memory(state_dir)
+        self.history = PublicationHistory(state_dir)
         self.begin()
 
     def begin(self) -> None:
-        """Begin a build over the memory, and let it serve at once."""
+        """Begin a build over the publication history, and let it serve at once."""
         build = builds.new_build(self.state_dir)
         self.engine = builds.open_engine(build, create=True)
         self.connection = self.engine.connect()
-        self.writer = IndexWriter(self.connection, self.memory, self.selections)
-        self.writer.create({}, NOW)
+        self.writer = IndexWriter(self.connection, self.history, self.selections)
+        self.writer.create(BuildFacts(), NOW)
         builds.publish_build(self.state_dir, build)
 
     def rebuild(self, *changes: FileChange, now: int = NOW) -> None:
@@ -86,12 +88,12 @@ class Index:
         return {entry[1] for entry in self.contents.entries.values()}
 
     def count(self, listing: str) -> int | None:
-        facet = self.contents.facets.get(listing)
-        return None if facet is None else facet[1]
+        found = self.contents.listings.get(listing)
+        return None if found is None else found[1]
 
     def close(self) -> None:
         self.connection.close()
-        self.memory.close()
+        self.history.close()
 
 
 @pytest.fixture
@@ -138,7 +140,7 @@ def taxonomy(path: str, name: str = "AI", description: str = "", domain: str = "
 
 def test_an_article_appears_in_all_its_listings(index: Index) -> None:
     assert index.apply(a_change("bees.md", full())) == 1
-    assert {name for name, facet in index.contents.facets.items() if facet[1] == 1} == OF_FULL
+    assert {name for name, listing in index.contents.listings.items() if listing[1] == 1} == OF_FULL
     assert {member[:2] for member in index.contents.members} == {tuple(name.split("/")) for name in OF_FULL}
 
 
@@ -148,7 +150,7 @@ def test_a_new_title_changes_exactly_the_listings_that_hold_the_article(index: I
     before, commits = index.contents, changes_of(index.state_dir)
     assert index.apply(a_change("bees.md", full(title="New"), mtime=START + 500)) == 1
     after = index.contents
-    changed = {name for name in after.facets if after.facets[name][0] != before.facets[name][0]}
+    changed = {name for name in after.listings if after.listings[name][0] != before.listings[name][0]}
     assert changed == OF_FULL
     assert {
         name for name, commit in changes_of(index.state_dir).items() if commit != commits[name]
@@ -186,7 +188,7 @@ def test_another_provider_moves_the_article(index: Index) -> None:
     index.apply(a_change("bees.md", full(provider=a_provider("Herald", "herald.example")), mtime=NOW))
     assert [index.count(f"providers/{slug}") for slug in ("gazette", "herald")] == [0, 1]
     assert [index.count(f"domains/{name}.example") for name in ("gazette", "herald")] == [0, 1]
-    assert index.contents.facets["providers/gazette"][0] == "00" * 16
+    assert index.contents.listings["providers/gazette"][0] == "00" * 16
 
 
 def test_deleting_the_newest_article_changes_its_listings(index: Index) -> None:
@@ -195,8 +197,8 @@ def test_deleting_the_newest_article_changes_its_listings(index: Index) -> None:
     before = index.contents
     assert index.apply(a_loss("bees.md")) == 1
     after = index.contents
-    assert {name for name in OF_FULL if after.facets[name][0] != before.facets[name][0]} == OF_FULL
-    assert all(after.facets[name][4] == START - 9 for name in OF_FULL)
+    assert {name for name in OF_FULL if after.listings[name][0] != before.listings[name][0]} == OF_FULL
+    assert all(after.listings[name][4] == START - 9 for name in OF_FULL)
     assert "bees.md" not in {path for _, path in after.findings}
 
 
@@ -221,7 +223,7 @@ def test_versions_are_equal_whatever_the_order_of_events(tmp_path: Path) -> None
                 index.apply(a_loss("0.md"))
                 index.apply(articles[0])
             found.append(index.contents)
-    assert found[0].facets == found[1].facets
+    assert found[0].listings == found[1].listings
     assert found[0].members == found[1].members
 
 
@@ -230,11 +232,11 @@ def test_a_listing_is_titled_by_its_most_frequent_spelling(index: Index) -> None
         return a_change(f"{number}.md", an_article(f"n{number}", topics=terms(name)))
 
     index.apply(spelled(1, "Ai"), spelled(2, "AI"))
-    assert index.contents.facets["topics/ai"][2] == "AI"
+    assert index.contents.listings["topics/ai"][2] == "AI"
     index.apply(spelled(3, "Ai"))
-    assert index.contents.facets["topics/ai"][2] == "Ai"
+    assert index.contents.listings["topics/ai"][2] == "Ai"
     index.apply(a_loss("1.md"), a_loss("2.md"), a_loss("3.md"))
-    assert index.contents.facets["topics/ai"][2] == "Ai"
+    assert index.contents.listings["topics/ai"][2] == "Ai"
 
 
 # --- Two files with one id
@@ -257,11 +259,26 @@ def test_a_rebuild_that_reads_the_loser_first_re_dates_nothing(index: Index) -> 
     loser = a_change("a.md", full(title="Early", topics=terms("Loser")), mtime=START + 7)
     winner = a_change("b.md", full(title="Late", published=at(START + 1)), mtime=START + 9)
     index.apply(loser, winner)
-    before, listings = index.contents, index.memory.listings()
+    before, listings = index.contents, index.history.listings()
     index.rebuild(loser, winner)
     assert index.contents == before
-    assert index.memory.listings() == listings
+    assert index.history.listings() == listings
     assert ListingKey(kind=Kind.TOPIC, slug="loser") not in listings
+
+
+def test_a_history_with_digests_of_version_1_re_dates_nothing(index: Index) -> None:
+    index.apply(a_change("bees.md", full(), mtime=START + 7))
+    edited = a_change("bees.md", full(title="New"), mtime=START + 500)
+    index.apply(edited)
+    before = index.contents
+    with transaction(index.history.connection, write=True):
+        index.history.connection.exec_driver_sql("UPDATE article SET digest = randomblob(16)")
+    index.rebuild(edited, now=NOW + 1)
+    assert index.contents == before
+    index.apply(a_change("bees.md", full(title="New", kind="review"), mtime=START + 600))
+    assert index.updated() == START + 500
+    index.apply(a_change("bees.md", full(title="Newer", kind="review"), mtime=START + 700))
+    assert index.updated() == START + 700
 
 
 def test_first_sight_belongs_to_the_article_and_not_to_one_of_its_files(index: Index) -> None:
@@ -315,11 +332,73 @@ def test_an_update_of_the_future_counts_from_its_time_on(index: Index) -> None:
     assert index.updated() == NOW + 60
 
 
+def related(name: str, published: int | None = None) -> Related:
+    return Related(
+        title=name,
+        url=f"https://gazette.example/{name}",
+        published=None if published is None else at(published),
+    )
+
+
+def shown_related(index: Index) -> list[str]:
+    """The related articles that readers get with the bees."""
+    with closing(IndexReader(index.state_dir)) as reader:
+        selected = reader.select(ListingKey(kind=Kind.ARTICLES), 50)
+    assert selected is not None
+    (entry,) = selected.entries
+    return [one.title for one in entry.article.related]
+
+
+def test_a_related_article_of_the_future_appears_at_its_time(index: Index) -> None:
+    items = (related("past", START), related("soon", NOW + 60), related("undated"), related("late", NOW + 90))
+    index.apply(a_change("bees.md", full(related=items)))
+    assert shown_related(index) == ["past", "undated"]
+    assert index.writer.next_due() == NOW + 60
+    before = index.updated() or 0
+    assert index.writer.advance(NOW + 59) == 0
+    assert index.writer.advance(NOW + 60) == 1
+    assert shown_related(index) == ["past", "soon", "undated"]
+    assert (index.updated() or 0) > before
+    assert index.writer.advance(NOW + 90) == 1
+    assert shown_related(index) == ["past", "soon", "undated", "late"]
+    assert index.writer.next_due() == month_bounds(month_of(NOW))[1]
+
+
+def test_a_related_article_of_the_future_is_hidden_again_when_the_clock_goes_back(index: Index) -> None:
+    index.apply(a_change("bees.md", full(related=(related("soon", NOW + 60),))))
+    index.writer.advance(NOW + 900)
+    assert shown_related(index) == ["soon"]
+    index.writer.retreat(NOW)
+    assert shown_related(index) == []
+    assert index.writer.next_due() == NOW + 60
+    index.writer.advance(NOW + 60)
+    assert shown_related(index) == ["soon"]
+
+
+def test_a_related_article_of_the_future_survives_a_mistake_in_its_file(index: Index) -> None:
+    index.apply(a_change("bees.md", full(related=(related("soon", NOW + 60),))))
+    index.apply(broken())
+    assert shown_related(index) == []
+    index.rebuild(broken())
+    assert shown_related(index) == []
+    index.writer.advance(NOW + 60)
+    assert shown_related(index) == ["soon"]
+
+
+def test_an_undated_article_keeps_a_related_one_of_the_future_hidden(index: Index) -> None:
+    undated = full(published=at(START + 5), related=(related("soon", NOW + 60),))
+    index.apply(a_change("bees.md", undated, mtime=START + 5, date_is_provisional=True))
+    index.apply(a_change("bees.md", undated, mtime=NOW - 5, date_is_provisional=True))
+    assert shown_related(index) == []
+    index.writer.advance(NOW + 60)
+    assert shown_related(index) == ["soon"]
+
+
 # --- Broken files
 
 
 def broken(path: str = "bees.md") -> FileChange:
-    finding = Finding(severity=Severity.ERROR, code="yaml-syntax", message="is broken")
+    finding = Finding(severity=Severity.ERROR, code=FindingCode.YAML_SYNTAX, message="is broken")
     return a_change(path, verdict=Verdict.BROKEN, mtime=NOW, findings=(finding,))
 
 
@@ -331,7 +410,7 @@ def test_a_broken_file_keeps_its_last_good_version_also_over_rebuilds(index: Ind
     for _ in range(2):
         index.rebuild(broken())
         assert index.contents.entries == before.entries
-        assert index.contents.facets == before.facets
+        assert index.contents.listings == before.listings
     assert index.contents.findings[0, "bees.md"][0] == "broken"
 
 
@@ -340,9 +419,9 @@ def test_a_broken_file_that_is_hidden_deleted_or_repaired_is_kept_no_more(index:
     for end in (hidden, a_loss("bees.md"), whole):
         index.apply(a_change("bees.md", full()))
         index.apply(broken())
-        assert index.memory.last_good(["bees.md"])
+        assert index.history.last_good(["bees.md"])
         index.apply(end)
-        assert not index.memory.last_good(["bees.md"])
+        assert not index.history.last_good(["bees.md"])
         index.apply(a_loss("bees.md"))
         index.apply(broken())
         assert index.shown() == set()
@@ -358,38 +437,38 @@ def test_a_file_that_was_never_good_is_left_out(index: Index) -> None:
 
 def test_a_described_listing_exists_without_articles_and_stays_known(index: Index) -> None:
     index.apply(taxonomy("ai.md", description="On minds"))
-    described = index.contents.facets["topics/ai"]
+    described = index.contents.listings["topics/ai"]
     assert described[1:3] == (0, "AI")
     assert b"On minds" in described[5]
     index.apply(a_loss("ai.md"))
-    left = index.contents.facets["topics/ai"]
+    left = index.contents.listings["topics/ai"]
     assert left[5] is None
     index.rebuild()
-    assert index.contents.facets["topics/ai"] == left
+    assert index.contents.listings["topics/ai"] == left
 
 
 def test_an_organization_describes_its_name_and_its_domain(index: Index) -> None:
     index.apply(taxonomy("g.md", name="Gazette", domain="gazette.example"))
-    assert {"providers/gazette", "domains/gazette.example"} <= set(index.contents.facets)
+    assert {"providers/gazette", "domains/gazette.example"} <= set(index.contents.listings)
 
 
 def test_of_two_descriptions_the_lower_path_counts(index: Index) -> None:
     index.apply(taxonomy("b.md", description="B"), taxonomy("a.md", description="A"))
-    assert b'"A"' in index.contents.facets["topics/ai"][5]
+    assert b'"A"' in index.contents.listings["topics/ai"][5]
     index.apply(a_loss("a.md"))
-    assert b'"B"' in index.contents.facets["topics/ai"][5]
+    assert b'"B"' in index.contents.listings["topics/ai"][5]
 
 
 def test_a_broken_description_stays_also_over_a_rebuild(index: Index) -> None:
     index.apply(taxonomy("ai.md", description="On minds"))
-    before, commits = index.contents.facets, changes_of(index.state_dir)
+    before, commits = index.contents.listings, changes_of(index.state_dir)
     index.apply(broken("ai.md"))
-    assert index.contents.facets == before
+    assert index.contents.listings == before
     assert changes_of(index.state_dir) == commits
     index.rebuild(broken("ai.md"))
-    assert index.contents.facets == before
+    assert index.contents.listings == before
     index.apply(a_loss("ai.md"))
-    assert index.contents.facets["topics/ai"][5] is None
+    assert index.contents.listings["topics/ai"][5] is None
 
 
 def test_a_description_that_did_not_change_touches_no_listing(index: Index) -> None:
@@ -415,21 +494,21 @@ def test_a_file_that_describes_or_is_shown_is_in_use(index: Index) -> None:
 
 
 def test_everything_and_the_feeds_of_the_settings_exist_before_any_article(selective: Index) -> None:
-    facets = selective.contents.facets
-    assert {name: facet[1:3] for name, facet in facets.items()} == {
+    listings = selective.contents.listings
+    assert {name: listing[1:3] for name, listing in listings.items()} == {
         "articles/": (0, ""),
         "feeds/hot": (0, "Hot"),
         "feeds/good": (0, "Good"),
     }
-    assert all(facet[3] == NOW for facet in facets.values())
+    assert all(listing[3] == NOW for listing in listings.values())
 
 
 def test_listings_once_known_stay_known_and_as_quiet_as_they_were(index: Index) -> None:
     index.apply(a_change("bees.md", full()), now=NOW)
     index.apply(a_loss("bees.md"), now=NOW + 50)
     before = index.contents
-    assert {before.facets[name][1] for name in OF_FULL} == {0}
-    assert {before.facets[name][3] for name in OF_FULL} == {NOW + 50}
+    assert {before.listings[name][1] for name in OF_FULL} == {0}
+    assert {before.listings[name][3] for name in OF_FULL} == {NOW + 50}
     index.rebuild(now=NOW + 90)
     assert index.contents == before
 
@@ -437,7 +516,7 @@ def test_listings_once_known_stay_known_and_as_quiet_as_they_were(index: Index) 
 def test_a_feed_of_the_settings_takes_its_title_from_them(tmp_path: Path) -> None:
     for title in ("Old", "New"):
         with closing(Index(tmp_path, [Selection(name="hot", title=title, min_heat=5)])) as index:
-            assert index.contents.facets["feeds/hot"][2] == title
+            assert index.contents.listings["feeds/hot"][2] == title
 
 
 # --- Numbers and paths
@@ -446,7 +525,7 @@ def test_a_feed_of_the_settings_takes_its_title_from_them(tmp_path: Path) -> Non
 def test_commits_are_numbered_upwards_also_over_a_rebuild_with_an_earlier_clock(index: Index) -> None:
     index.apply(a_change("bees.md", full()))
     [served] = {changes_of(index.state_dir)[name] for name in OF_FULL}
-    index.memory.last_modified("/articles.rss", "etag", served, at(NOW))
+    index.history.last_modified("/articles.rss", "etag", sequence=served, earliest=NOW, now=NOW)
     index.connection.close()
     index.begin()
     index.writer.apply([a_change("bees.md", full())], now=NOW - 100_000)

@@ -1,4 +1,4 @@
 """From the bytes of one file to an article: pure, without I/O or clock.
 
-`reading.read_article` is the door; the other modules are its steps. Promises 4, 5 and 6 are kept here.
+`reading.read_article` is the entry point; the other modules are its steps. Promises 4, 5 and 6 are kept here.
 """

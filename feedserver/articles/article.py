@@ -1,45 +1,69 @@
-"""From the fields and the body of a file to an `Article`.
+"""Builds an `Article` from the fields and the body of a file.
 
-The composition of the other steps; knows no syntax and does not judge visibility. Every problem is noted,
-so that an editor sees all of them at once; an article with errors is not built (promise 5).
+Combines the other steps; knows no syntax and does not judge visibility. Every problem is noted, so that an
+editor sees all of them at once. An article with errors is not built (promise 5).
 """
 
 from __future__ import annotations
 
-import re
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
 
 import msgspec
+from msgspec.structs import replace
 
-from feedserver.articles.body import digest_of, render_body
-from feedserver.articles.dates import parse_date, split_dated_name, zone_named
+from feedserver.articles.body import digest_of, plain_body, render_body
+from feedserver.articles.categories import categories_of
+from feedserver.articles.derived import (
+    excerpt_of,
+    first_paragraph,
+    source_before_mark,
+    take_heading,
+    title_of_file_name,
+)
 from feedserver.articles.embeds import find_video
 from feedserver.articles.fields import Fields
-from feedserver.articles.frontmatter import DATA_SUFFIXES, HTML_SUFFIXES, Document
-from feedserver.articles.identity import article_id, article_path, is_marked, percent_encoded
-from feedserver.articles.nodes import Scalar
+from feedserver.articles.file_names import date_of_file_name, language_of_file_name, slug_of_file_name
+from feedserver.articles.html_as_code import line_of_html_as_code
+from feedserver.articles.identity import article_id
+from feedserver.articles.markup import MarkupError
+from feedserver.articles.nodes import Notes
+from feedserver.articles.page_url import Page, has_title, id_from_pattern, page_url, place_of_page
 from feedserver.articles.parts import read_actions, read_authors, read_images, read_provider, read_related
-from feedserver.articles.rules import ReadingRules
-from feedserver.articles.slugs import slugify
-from feedserver.articles.text import one_line, without_controls
-from feedserver.articles.urls import absolute_url
-from feedserver.model import Article, Severity, Term
+from feedserver.articles.source_file import SourceFile
+from feedserver.articles.split_file import DATA_SUFFIXES, HTML_SUFFIXES, SplitFile
+from feedserver.articles.template_output import Site
+from feedserver.articles.template_tags import replace_tags
+from feedserver.articles.text import quoted, without_controls
+from feedserver.findings import FindingCode, Severity
+from feedserver.model import Article
 
-_PLACEHOLDER = re.compile(r"\{(year|month|day|slug|path)\}")
+# Some feed readers store ids in columns of 255 characters, and then lose or confuse entries.
+_LONGEST_ID = 255
+
+_MOST_NAMED = 5  # broken links, in a finding
+_MAX_ID = 2_048  # characters; normalising takes time that grows with the square of the length
 
 
 class Dating(msgspec.Struct, frozen=True):
-    """When an article was published, if anything says so; provisional if only the mtime does."""
+    """When an article was published, if that is known.
+
+    Attributes:
+        published: the date that is shown.
+        is_provisional: it is the mtime of the file.
+        is_unreadable: a date is stated that cannot be read, which hides the article (promise 6).
+    """
 
     published: datetime | None
     is_provisional: bool = False
+    is_unreadable: bool = False
 
 
 def date_article(fields: Fields, path: PurePosixPath, mtime: datetime) -> Dating:
-    """What dates an article: its keys, else its file name, else its mtime, the latter two by the rules."""
-    if fields.find("published") is not None:
-        return Dating(fields.date("published"))
+    """The date of an article: of its keys, else its file name, else its mtime; rules allow the last two."""
+    if fields.date_entry("published") is not None:
+        published = fields.date("published", Severity.ERROR, "; the article is hidden")
+        return Dating(published, is_unreadable=published is None)
     named = date_of_file_name(path, fields.rules)
     if named is not None:
         return Dating(named)
@@ -48,133 +72,190 @@ def date_article(fields: Fields, path: PurePosixPath, mtime: datetime) -> Dating
     return Dating(None)
 
 
-def date_of_file_name(path: PurePosixPath, rules: ReadingRules) -> datetime | None:
-    """The date that a file name begins with, where the rules want it."""
-    stated = split_dated_name(path.stem)[0] if rules.date_from_file_name else ""
-    try:
-        return parse_date(stated, zone_named(rules.time_zone)) if stated else None
-    except ValueError:
-        return None  # 2020-13-45-parts.md is a name that begins with numbers
-
-
 def build_article(
-    fields: Fields, document: Document, path: PurePosixPath, published: datetime | None
+    fields: Fields, document: SplitFile, source: SourceFile, published: datetime | None
 ) -> Article | None:
-    """The article that a file holds; None if it is undated or anything about it is an error.
+    """The article in a file; None if it is undated or has an error.
 
-    Even then all of its fields are read, and their problems noted. The body is rendered only for an
-    article that exists. `featuredContent` with a player is the article's video; any other HTML in it
-    stands before the body.
+    All of its fields are read in any case, and their problems noted. The body is rendered only if there is an
+    article. A player in `featuredContent` is the article's video; other HTML in it is put before the body.
     """
-    rules, notes = fields.rules, fields.notes
+    rules, notes, path = fields.rules, fields.notes, source.path
     title = fields.text("title", Severity.ERROR)
-    url = _page_url(fields, path, published)
-    if published is not None and not title and not _is_misused(fields, "title"):
-        notes.error("no-title", "an article with a date must have a title")
-    provider = read_provider(fields)
-    authors = (*read_authors(fields), *(provider.authors if provider else ()))
+    page = None
+    if published is not None:
+        page = Page(fields, path, published, title or _heading(fields, document, path))
+    url = page_url(fields, page)
+    fields.place = replace(place_of_page(url, fields, page), source=source)
+    if published is not None and not (title or rules.titles or fields.is_misused("title")):
+        notes.add(FindingCode.NO_TITLE, "an article with a date must have a title")
     featured = fields.raw_text("featured")
     video = find_video(featured)
-    article = Article(
+    article = replace(_without_body(fields, source, page, title, url), video=video)
+    if published is None or notes.has_errors:
+        return None
+    if len(article.id) > _LONGEST_ID:
+        notes.add(FindingCode.LONG_ID, _long_id(article.id), severity=Severity.WARNING)
+    article = _with_body(article, fields, document, path, "" if video else featured)
+    if source.broken:
+        notes.add(FindingCode.BROKEN_LINK, _broken(list(source.broken)))
+    return _with_title(article, fields, path)
+
+
+def _without_body(fields: Fields, source: SourceFile, page: Page | None, title: str, url: str) -> Article:
+    """All of an article that is in its keys and its path, except its video."""
+    rules, path = fields.rules, source.path
+    provider = read_provider(fields)
+    authors = (*read_authors(fields), *(provider.authors if provider else ()))
+    category, *further = categories_of(fields, path) or (None,)
+    topics = fields.terms("topics")
+    slugs = {topic.slug for topic in topics}
+    language = fields.language("language")
+    assumed = "" if language else language_of_file_name(path, rules) or rules.language
+    return Article(
         id=article_id(
             path,
             authority=rules.id_authority,
             year=rules.id_year,
             prefix=rules.id_prefix,
-            chosen=" ".join(without_controls(fields.raw_text("id", Severity.ERROR)).split()),
+            chosen=_chosen_id(fields) or _generated_id(page, url),
         ),
         title=title,
         url=url,
-        # Undated, it is built for the sake of its findings, and not handed on.
-        published=published or datetime.min.replace(tzinfo=UTC),
-        updated=fields.date("updated"),
+        # An undated article is built only for its findings, and not returned.
+        published=page.published if page else datetime.min.replace(tzinfo=UTC),
+        updated=fields.date("updated", Severity.WARNING),
         amp_urls=tuple(dict.fromkeys(fields.urls("amp_urls"))),
         excerpt=fields.long_text("excerpt"),
         kind=fields.text("kind"),
-        category=_category(fields, path),
-        topics=fields.terms("topics"),
+        category=category,
+        # Feeds have one category, and Jekyll, Hexo and WordPress several: the further ones are topics.
+        topics=(*topics, *(term for term in further if term and term.slug not in slugs)),
         provider=provider,
         authors=tuple(dict.fromkeys(authors)),
         images=read_images(fields),
-        video=video,
         duration=fields.duration("length"),
         actions=read_actions(fields),
         related=read_related(fields),
-        language=fields.language("language"),
+        language=language or assumed,
+        derived=("language",) if assumed else (),
     )
-    if published is None or notes.has_errors:
-        return None
-    return _with_body(article, fields, document, path, "" if video else featured)
+
+
+def _with_title(article: Article, fields: Fields, path: PurePosixPath) -> Article | None:
+    """The article with a title, if it may be taken from elsewhere; None if it must have one and has none."""
+    rules, title, body = fields.rules, article.title, article.body_html
+    for source in () if title else rules.titles:
+        if source == "none":
+            return article
+        if source == "heading":
+            title, body = take_heading(body)
+        elif source == "file-name":
+            title = title_of_file_name(slug_of_file_name(path, rules))
+        if title:
+            derived = (*article.derived, "title")
+            return replace(article, title=title, body_html=body, derived=derived)
+    if not title:
+        fields.notes.add(FindingCode.NO_TITLE, "nothing gives the article a title")
+    return article if title else None
 
 
 def _with_body(
-    article: Article, fields: Fields, document: Document, path: PurePosixPath, lead: str
+    article: Article, fields: Fields, document: SplitFile, path: PurePosixPath, lead: str
 ) -> Article:
     suffix = path.suffix.lower()
     text = fields.raw_text("body") if suffix in DATA_SUFFIXES else document.body
     if not text.strip() and not lead:
         return article
-    base_url = fields.rules.base_url
-    html = (
-        render_body(lead, is_html=True, base_url=base_url),
-        render_body(text, is_html=suffix in HTML_SUFFIXES, base_url=base_url),
-    )
-    return msgspec.structs.replace(
+    is_html = suffix in HTML_SUFFIXES or fields.rules.bodies_are_html
+    if not is_html:
+        _note_html_as_code(text, fields.notes)
+    body = _without_templates(text, fields)
+    html = (_rendered(lead, fields, is_html=True), _rendered(body, fields, is_html=is_html))
+    article = replace(
         article, body_html="\n".join(filter(None, html)), body_digest=digest_of(f"{lead}\n\n{text}")
     )
+    excerpt = "" if article.excerpt else _excerpt(body, html[1], fields, is_html=is_html)
+    derived = (*article.derived, "excerpt")
+    return replace(article, excerpt=excerpt, derived=derived) if excerpt else article
 
 
-def _page_url(fields: Fields, path: PurePosixPath, published: datetime | None) -> str:
-    """The address of the article's page: the first usable one that its keys state, else the pattern's."""
-    url, unusable = "", []
-    for entry in fields.candidates("url"):
-        try:
-            url = absolute_url(fields.scalar_text(entry, Severity.ERROR), fields.rules.base_url) or ""
-        except ValueError:
-            unusable.append(entry)
-        if url:
-            break
-    url = url or _url_from_pattern(fields.rules, path, published)
-    for entry in unusable:
-        severity = Severity.WARNING if url else Severity.ERROR
-        fields.report(severity, "bad-url", entry, "is not a URL of the web (http or https)")
-    if published is not None and not url and not unusable and not _is_misused(fields, "url"):
-        fields.notes.error("no-url", "an article with a date must have a URL")
-    return url
+def _excerpt(source: str, body_html: str, fields: Fields, *, is_html: bool) -> str:
+    """The excerpt that the body gives, by the first of the rules that finds one."""
+    for way in fields.rules.excerpts:
+        if way == "more" and (head := source_before_mark(source, is_html=is_html)):
+            return excerpt_of(_rendered(head, fields, is_html=is_html))
+        if way == "paragraph" and (paragraph := first_paragraph(body_html)):
+            return paragraph
+    return ""
 
 
-def _url_from_pattern(rules: ReadingRules, path: PurePosixPath, published: datetime | None) -> str:
-    if published is None or not rules.url_pattern:
+def _without_templates(text: str, fields: Fields) -> str:
+    """The body without the template code of the program that publishes it."""
+    rules = fields.rules
+    if not rules.templates:
+        return text
+    text, unknown = replace_tags(text, rules.templates, Site(rules.base_url))
+    if unknown:
+        problem = f"the body has template code that has no meaning here, and is removed: {', '.join(unknown)}"
+        fields.notes.add(FindingCode.TEMPLATE_TAG, problem)
+    return text
+
+
+def _broken(links: list[str]) -> str:
+    named = ", ".join(quoted(link) for link in links[:_MOST_NAMED])
+    return f"links to files that are no published articles are left out: {named}"
+
+
+def _long_id(article_id: str) -> str:
+    return (
+        f"the id of the article has {len(article_id)} characters, of which some readers store {_LONGEST_ID}; "
+        'for a new article, set a short "id"'
+    )
+
+
+def _note_html_as_code(text: str, notes: Notes) -> None:
+    line = line_of_html_as_code(text)
+    if line is not None:
+        notes.add(
+            FindingCode.HTML_AS_CODE,
+            f"line {line} of the body is HTML that Markdown shows as code, because it is indented by four "
+            "spaces after a blank line; remove the indentation, or set articles[].bodies to html",
+        )
+
+
+def _chosen_id(fields: Fields) -> str:
+    entry, text = fields.find("id"), fields.raw_text("id", Severity.ERROR)
+    if entry is None or len(text) <= _MAX_ID:
+        return " ".join(without_controls(text).split())
+    fields.report(FindingCode.LONG_ID, entry, f"has more than {_MAX_ID:,} characters", Severity.ERROR)
+    return ""
+
+
+def _generated_id(page: Page | None, url: str) -> str:
+    """The id that the program gave that published the folder before; '' if the path makes it."""
+    if page is None or page.fields.rules.ids == "path":
         return ""
-    local = published.astimezone(zone_named(rules.time_zone))
-    # A folder's index file is the page of the folder.
-    is_index = path.stem == "index" and bool(path.parent.name)
-    stem = path.parent.name if is_index else path.stem
-    values = {
-        "year": f"{local.year:04d}",
-        "month": f"{local.month:02d}",
-        "day": f"{local.day:02d}",
-        "slug": percent_encoded(split_dated_name(stem)[1] if rules.date_from_file_name else stem),
-        "path": percent_encoded(article_path(path).removesuffix("/index")),
-    }
+    ids = page.fields.rules.ids
+    return url if ids == "url" else id_from_pattern(ids, page, url)
+
+
+def _heading(fields: Fields, document: SplitFile, path: PurePosixPath) -> str:
+    """The title that the body will give, if the address depends on it: it is rendered once more for that."""
+    rules = fields.rules
+    if "heading" not in rules.titles or not has_title(rules) or path.suffix.lower() in DATA_SUFFIXES:
+        return ""
+    is_html = path.suffix.lower() in HTML_SUFFIXES or rules.bodies_are_html
     try:
-        return absolute_url(_PLACEHOLDER.sub(lambda m: values[m[1]], rules.url_pattern), rules.base_url) or ""
-    except ValueError:
+        return take_heading(render_body(document.body, is_html=is_html, extensions=rules.markdown))[0]
+    except MarkupError:
         return ""
 
 
-def _is_misused(fields: Fields, field: str) -> bool:
-    """Whether a field holds a list or mapping instead of a text, which is noted already."""
-    entry = fields.find(field)
-    return entry is not None and not isinstance(entry.value, Scalar)
-
-
-def _category(fields: Fields, path: PurePosixPath) -> Term | None:
-    """The stated category (of several the first), else the innermost `_folder`, else the first folder."""
-    entry = fields.find("category")
-    if entry is not None:
-        return next(iter(fields.terms("category")), None)
-    folders = path.parts[:-1]
-    marked = [folder[1:] for folder in folders if is_marked(folder)]
-    name = one_line(marked[-1] if marked else folders[0] if folders else "")
-    return Term(name=name, slug=slugify(name)) if name else None
+def _rendered(text: str, fields: Fields, *, is_html: bool) -> str:
+    """The sanitised HTML of a text; if its markup is too costly, the plain text, with a warning."""
+    try:
+        return render_body(text, is_html=is_html, place=fields.place, extensions=fields.rules.markdown)
+    except MarkupError as error:
+        fields.notes.add(FindingCode.COSTLY_MARKUP, f"the body {error}; it is shown as plain text")
+        return plain_body(text, is_html=is_html)

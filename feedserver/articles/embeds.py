@@ -1,4 +1,4 @@
-"""Embedded players: what an `<iframe>` of a video host means to somebody without a browser."""
+"""Embedded players: finds the video of an `<iframe>`, for feed readers that show no frames."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ from feedserver.articles.urls import absolute_url
 from feedserver.model import Video
 
 _IFRAME = re.compile(r"<iframe\b([^<>]*)>", re.IGNORECASE)
-_ATTRIBUTE = re.compile(r"""([a-z-]+)[ \t\n]*=[ \t\n]*(?:"([^"]*)"|'([^']*)'|([^\s"'>]+))""", re.IGNORECASE)
+# A name is matched only from its start: otherwise a name of 64 kB without a value took over a minute.
+_ATTRIBUTE = re.compile(
+    r"""(?<![a-z-])([a-z-]++)[ \t\n]*+=[ \t\n]*+(?:"([^"]*+)"|'([^']*+)'|([^\s"'>]++))""", re.IGNORECASE
+)
 _YOUTUBE = re.compile(r"(?:[a-z]+\.)?youtube(?:-nocookie)?\.com")
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _SIZE = re.compile(r"\d{1,5}(?:px)?", re.ASCII)
@@ -40,7 +43,7 @@ def tag_attributes(markup: str) -> dict[str, str]:
 
 
 def watch_url(player: str) -> str:
-    """The page that plays what a player shows: of YouTube and Vimeo; else the player itself."""
+    """The page of the video that a player shows, for YouTube and Vimeo; otherwise the player itself."""
     parts = urlsplit(player)
     host = parts.hostname or ""
     section, _, identifier = parts.path.strip("/").partition("/")
@@ -58,9 +61,9 @@ def watch_url(player: str) -> str:
 
 
 def player_url(src: str) -> str | None:
-    """The address of a player as its `src` says, None if it is unusable.
+    """The address in the `src` of a player, None if it is unusable.
 
-    Hosts of videos hand out addresses without a scheme, to be had by either.
+    Video hosts publish addresses without a scheme, which work with both.
     """
     src = src.strip()
     try:

@@ -1,8 +1,8 @@
-"""The tree that YAML, TOML and JSON are read into: text with positions, not yet typed values.
+"""The tree that YAML, TOML and JSON are parsed to: texts with positions, without types.
 
-A scalar keeps the text that the author wrote, so that `title: 2020-01-01` and `title: yes` are titles;
-whether a text is a number, a date or a truth value is decided by the field that wants one. A mapping keeps
-every occurrence of a repeated key, because any of them may hide the article (promise 6).
+A scalar keeps the text that the author wrote, so that `title: 2020-01-01` and `title: yes` are titles. Each
+field parses its text as a number, a date or a truth value if it needs one. A mapping keeps every occurrence
+of a repeated key, because any of them may hide the article (promise 6).
 """
 
 from __future__ import annotations
@@ -10,13 +10,20 @@ from __future__ import annotations
 import msgspec
 
 from feedserver.articles.text import quoted
-from feedserver.model import Finding, Severity
+from feedserver.errors import FrontMatterError
+from feedserver.findings import FINDINGS, FindingCode, Severity
+from feedserver.model import Finding
+
+# Keys, texts and collections of one file: ten times as many as any real one has, and half a second of work.
+MAX_VALUES = 50_000
+# Findings kept of each severity: as many as a report shows of one file.
+MAX_FINDINGS = 20
 
 _NULLS = frozenset({"", "~", "null", "Null", "NULL"})
 
 
 class Scalar(msgspec.Struct, frozen=True, gc=False):
-    """A single value; `plain` if it was not quoted, `line` and `column` 1-based."""
+    """A single value; `plain` if it was not quoted. `line` and `column` are 1-based."""
 
     text: str
     plain: bool
@@ -38,24 +45,24 @@ class Sequence(msgspec.Struct, frozen=True):
 
     @property
     def is_empty(self) -> bool:
-        """Whether it holds nothing."""
+        """Whether it has no members."""
         return not self.items
 
 
 class Mapping(msgspec.Struct, frozen=True):
     """Keys and values in the order of the file, repeated keys included."""
 
-    entries: tuple[Entry, ...]
+    entries: tuple[KeyValue, ...]
     line: int
     column: int
 
     @property
     def is_empty(self) -> bool:
-        """Whether it holds nothing."""
+        """Whether it has no members."""
         return not self.entries
 
 
-class Entry(msgspec.Struct, frozen=True):
+class KeyValue(msgspec.Struct, frozen=True):
     """One key and its value; the position is the key's."""
 
     key: str
@@ -70,37 +77,59 @@ _KINDS = {Scalar: "a single value", Sequence: "a list", Mapping: "a mapping"}
 
 
 def kind_of(node: Node) -> str:
-    """What a node is, for messages."""
+    """The kind of a node, for messages."""
     return _KINDS[type(node)]
 
 
-class Notes:
-    """The findings about one file, in the order in which they were made.
+def too_many_values(line: int = 1) -> FrontMatterError:
+    """The error about a file with more than `MAX_VALUES` values."""
+    return FrontMatterError(
+        FindingCode.TOO_MANY_VALUES, f"the front matter has more than {MAX_VALUES:,} values", line
+    )
 
-    Only `reading` and the steps that it hands this to may add to it, during the reading of that one file.
+
+# Copied for each file: iterating over the enumeration takes 20 times as long.
+_NONE = dict.fromkeys(Severity, 0)
+
+
+class Notes:
+    """The findings about one file, in the order in which they were noted; the first ones of each severity.
+
+    Only `reading` and the steps that it calls add to it, while that file is read.
     """
 
     def __init__(self) -> None:
         self.findings: list[Finding] = []
+        self._counts = _NONE.copy()
 
-    def error(self, code: str, message: str, line: int = 1, column: int = 1) -> None:
-        """Note what costs the article."""
-        self.add(Severity.ERROR, code, message, line, column)
+    def duplicate(self, entry: KeyValue, first_line: int, *, decides: bool) -> None:
+        """Note a repeated key; `decides` says that the key may hide the article."""
+        message = f"the key {quoted(entry.key)} of line {first_line} is repeated in line {entry.line}"
+        if not decides:
+            message += "; the last one counts"
+        severity = Severity.ERROR if decides else Severity.WARNING
+        self.add(FindingCode.DUPLICATE_KEY, message, entry.line, entry.column, severity)
 
-    def warning(self, code: str, message: str, line: int = 1, column: int = 1) -> None:
-        """Note what costs a part of the article, or nothing."""
-        self.add(Severity.WARNING, code, message, line, column)
+    def add(
+        self,
+        code: FindingCode,
+        message: str,
+        line: int = 1,
+        column: int = 1,
+        severity: Severity | None = None,
+    ) -> None:
+        """Note a finding; `line` and `column` are 1-based.
 
-    def duplicate(self, key: str, first_line: int, line: int, column: int = 1) -> None:
-        """Note a repeated key."""
-        message = f"the key {quoted(key)} of line {first_line} is repeated in line {line}"
-        self.error("duplicate-key", message, line, column)
-
-    def add(self, severity: Severity, code: str, message: str, line: int = 1, column: int = 1) -> None:
-        """Note a finding; `line` and `column` are 1-based."""
-        self.findings.append(Finding(severity=severity, code=code, message=message, line=line, column=column))
+        `severity` is given for codes that have one for each place of use.
+        """
+        severity = severity or FINDINGS[code].severity
+        self._counts[severity] += 1
+        if self._counts[severity] <= MAX_FINDINGS:
+            self.findings.append(
+                Finding(severity=severity, code=code, message=message, line=line, column=column)
+            )
 
     @property
     def has_errors(self) -> bool:
-        """Whether anything noted costs the article."""
-        return any(finding.severity is Severity.ERROR for finding in self.findings)
+        """Whether any finding costs the article."""
+        return self._counts[Severity.ERROR] > 0

@@ -1,29 +1,32 @@
-"""The parts of an article that are more than one value: people, pictures, providers, links.
+"""Reads the parts of an article that have several values: authors, pictures, providers, links.
 
-Each function reads one field into values of the model. A part that cannot be understood is left out with
-a warning, because it only decorates the article; the provider is identity, hence an error.
+Each function reads one field. A part that cannot be understood is left out with a warning, and never costs
+the article.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from itertools import chain
 from pathlib import PurePosixPath
 from typing import TypeVar
 from urllib.parse import urlsplit
 
+from feedserver.articles.field_keys import NAMED, PICTURED
 from feedserver.articles.fields import Fields, parts_of
-from feedserver.articles.nodes import Entry, Mapping, Scalar
-from feedserver.articles.slugs import domain_slug, slugify
-from feedserver.articles.text import one_line, quoted
-from feedserver.articles.visibility import is_hidden
-from feedserver.model import Action, Image, Person, Provider, Related, Severity
+from feedserver.articles.nodes import KeyValue, Mapping, Scalar
+from feedserver.articles.slugs import cached_domain_slug, cached_slug
+from feedserver.articles.text import quoted
+from feedserver.articles.visibility import visibility_of
+from feedserver.findings import FindingCode, Severity
+from feedserver.model import Action, Image, Person, Provider, Related
 
 _EMAIL = re.compile(r"[^\s@<>,;:\"()\[\]]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+")
 _MEDIA_TYPE = re.compile(r"[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]*/[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]*")  # RFC 6838 4.2
 
-# A table of our own: what `mimetypes` says depends on the machine and on the version of Python.
+# A table of our own, because the answers of `mimetypes` depend on the machine and on the version of Python.
 _MEDIA_TYPES = {
     ".aac": "audio/aac",
     ".avif": "image/avif",
@@ -50,43 +53,73 @@ _MEDIA_TYPES = {
     ".zip": "application/zip",
 }
 
+# The keys of the parts of an action: those of RSS, of JSON Feed, and of Castanet (podcasts in Jekyll).
+_ACTION_NAMES = {
+    "url": ("url", "file", "src"),
+    "type": ("type", "mime_type"),
+    "size": ("size", "bytes", "size_in_bytes"),
+    "duration": ("duration", "duration_in_seconds"),
+}
+_SIZE = re.compile(r"\d+", re.ASCII)
+_MOST_DIGITS = 15  # of a size in bytes: JSON's numbers are exact up to 2**53
+
+# Pictures, authors, links or related articles of one article; further ones are left out.
+_MAX_PARTS = 500
+
 _Part = TypeVar("_Part")
 
 
 def read_images(fields: Fields) -> tuple[Image, ...]:
-    """The pictures of an article or provider: mappings, or plain URLs."""
-    return tuple(_each(_found(fields, "images"), fields, "url", _image))
+    """The pictures in the first key that has usable ones: mappings, or plain URLs."""
+    for entry in fields.candidates("images"):
+        if images := tuple(_each((entry,), fields, partial(_keyed, "url"), _image)):
+            return images
+    return ()
 
 
 def read_authors(fields: Fields) -> tuple[Person, ...]:
-    """The people of `author` and `authors`, each once: names, or mappings with name, url and email."""
-    return tuple(dict.fromkeys(_each(fields.candidates("authors"), fields, "name", _person)))
+    """The authors in `author` and `authors`, each once: names, or mappings with name, url and email."""
+    people = _each(fields.candidates("authors"), fields, partial(_keyed, "name"), _person)
+    return tuple(dict.fromkeys(people))
 
 
 def read_actions(fields: Fields) -> tuple[Action, ...]:
-    """The links that an article offers; the media type is stated, or known from the extension."""
-    return tuple(_each(_found(fields, "actions"), fields, "url", _action))
+    """The links that an article offers. The media type is stated, or taken from the extension.
+
+    The size and type of a plain URL may be in two further keys, as in Nikola: `enclosure_length` for
+    `enclosure`.
+    """
+    entry = fields.find("actions")
+    if entry is None:
+        return ()
+    stated = (fields.find(f"{entry.key}_{name}") for name in ("length", "type"))
+    beside = tuple(
+        KeyValue(one.key.rpartition("_")[2], one.value, one.line, one.column) for one in stated if one
+    )
+    as_mapping = partial(_enclosed, beside if isinstance(entry.value, Scalar) else ())
+    return tuple(_each((entry,), fields, as_mapping, _action))
 
 
 def read_related(fields: Fields) -> tuple[Related, ...]:
-    """The articles shown below this one, without those that hide themselves (promise 6)."""
-    return tuple(_each(_found(fields, "related"), fields, "webUrl", _related))
+    """The related articles, without hidden ones (promise 6)."""
+    return tuple(_each(_found(fields, "related"), fields, partial(_keyed, "webUrl"), _related))
 
 
-def read_provider(fields: Fields, severity: Severity = Severity.ERROR) -> Provider | None:
-    """The provider: a mapping, or its name alone. One without a name is named by its domain."""
+def read_provider(fields: Fields) -> Provider | None:
+    """The provider: a mapping, or its name alone. Without a name its domain is the name."""
     entry = fields.find("provider")
     if entry is None:
         return None
     if isinstance(entry.value, Scalar):
-        return _provider(one_line(entry.value.text))
+        return _provider(fields.name("provider"))
     if not isinstance(entry.value, Mapping):
-        fields.report(severity, "wrong-type", entry, "must be a mapping or a name, not a list")
+        problem = "must be a mapping or a name, not a list"
+        fields.report(FindingCode.WRONG_TYPE, entry, problem, Severity.WARNING)
         return None
     inner = fields.part(entry.value)
-    domain = read_domain(inner, severity)
+    domain = read_domain(inner, Severity.WARNING)
     return _provider(
-        inner.text("name", severity) or domain,
+        inner.name("name") or domain,
         domain=domain,
         images=read_images(inner),
         authors=read_authors(inner),
@@ -94,15 +127,16 @@ def read_provider(fields: Fields, severity: Severity = Severity.ERROR) -> Provid
 
 
 def read_domain(fields: Fields, severity: Severity) -> str:
-    """The domain of a provider in its one spelling; '' if absent or none.
+    """The domain of a provider in its one spelling; '' if absent or invalid.
 
-    A text that is no domain is a warning, whatever the severity of a wrong type: the name identifies.
+    `severity` is that of a wrong type. An invalid domain is a warning in any case, because the name
+    identifies the provider.
     """
     entry = fields.find("domain")
     stated = fields.text("domain", severity)
-    domain = domain_slug(stated)
+    domain = cached_domain_slug(stated)
     if entry is not None and stated and not domain:
-        fields.report(Severity.WARNING, "bad-domain", entry, f"is not a domain: {quoted(stated)}")
+        fields.report(FindingCode.BAD_DOMAIN, entry, f"is not a domain: {quoted(stated)}")
     return domain
 
 
@@ -111,32 +145,60 @@ def _provider(
 ) -> Provider | None:
     if not name:
         return None
-    return Provider(name=name, slug=slugify(name), domain=domain, images=images, authors=authors)
+    return Provider(name=name, slug=cached_slug(name), domain=domain, images=images, authors=authors)
 
 
-def _found(fields: Fields, field: str) -> tuple[Entry, ...]:
+def _found(fields: Fields, field: str) -> tuple[KeyValue, ...]:
     entry = fields.find(field)
     return () if entry is None else (entry,)
 
 
 def _each(
-    entries: Iterable[Entry], fields: Fields, plain_key: str, read: Callable[[Fields, Mapping], _Part | None]
+    entries: Iterable[KeyValue],
+    fields: Fields,
+    as_mapping: Callable[[KeyValue, Scalar], Mapping],
+    read: Callable[[Fields, Mapping], _Part | None],
 ) -> Iterator[_Part]:
-    """What `read` makes of each value of the entries; a plain text is a mapping with one key."""
-    for part in chain.from_iterable(map(parts_of, entries)):
+    """The results of `read` for each value of the entries; `as_mapping` converts plain texts before."""
+    for count, part in enumerate(chain.from_iterable(map(parts_of, entries))):
+        if count == _MAX_PARTS:
+            problem = f"has more than {_MAX_PARTS} parts; the first {_MAX_PARTS} count"
+            fields.report(FindingCode.TOO_MANY_PARTS, part, problem)
+            return
         value = part.value
         if isinstance(value, Scalar):
-            value = Mapping((Entry(plain_key, value, part.line, part.column),), part.line, part.column)
+            value = as_mapping(part, value)
         if not isinstance(value, Mapping):
-            fields.report(Severity.WARNING, "wrong-type", part, "holds a list inside its list")
+            fields.report(FindingCode.WRONG_TYPE, part, "holds a list inside its list", Severity.WARNING)
         elif (made := read(fields, value)) is not None:
             yield made
 
 
+def _keyed(key: str, part: KeyValue, value: Scalar) -> Mapping:
+    """A plain text as a mapping with one key."""
+    return Mapping((KeyValue(key, value, part.line, part.column),), part.line, part.column)
+
+
+def _enclosed(beside: tuple[KeyValue, ...], part: KeyValue, value: Scalar) -> Mapping:
+    """A plain text as an action: a URL, or the lines of WordPress, which are URL, size and media type."""
+    url, *more = value.text.split() or [""]
+    if len(more) < 2 or not (_SIZE.fullmatch(more[0]) and _MEDIA_TYPE.fullmatch(more[1])):
+        url, more = value.text, []
+    stated = dict(zip(("url", "length", "type"), (url, *more), strict=False))
+    entries = (
+        KeyValue(key, Scalar(text, value.plain, value.line, value.column), part.line, part.column)
+        for key, text in stated.items()
+    )
+    return Mapping((*entries, *beside), part.line, part.column)
+
+
 def _image(outer: Fields, mapping: Mapping) -> Image | None:
-    fields = outer.part(mapping)
+    fields = outer.part(mapping, PICTURED)
+    noted = len(fields.notes.findings)
     url = fields.url("url")
     if not url:
+        if len(fields.notes.findings) == noted:
+            _note_unusable(fields, mapping, "picture", "address")
         return None
     return Image(
         url=url,
@@ -147,51 +209,77 @@ def _image(outer: Fields, mapping: Mapping) -> Image | None:
     )
 
 
+def _note_unusable(fields: Fields, mapping: Mapping, part: str, need: str) -> None:
+    """Note a part that is left out, unless nothing was stated."""
+    if any(not entry.value.is_empty for entry in mapping.entries):
+        fields.notes.add(
+            FindingCode.UNUSABLE_PART, f"the {part} has no usable {need}", mapping.line, mapping.column
+        )
+
+
 def _pixels(fields: Fields, field: str) -> int | None:
     size = fields.integer(field)
     return size if size is not None and size > 0 else None
 
 
 def _person(outer: Fields, mapping: Mapping) -> Person | None:
-    fields = outer.part(mapping)
+    fields = outer.part(mapping, NAMED)
+    noted = len(fields.notes.findings)
     name = fields.text("name")
     if not name:
+        if len(fields.notes.findings) == noted:
+            _note_unusable(fields, mapping, "author", "name")
         return None
     entry, email = fields.find("email"), fields.text("email")
     if entry is not None and email and not _EMAIL.fullmatch(email):
-        fields.report(Severity.WARNING, "bad-email", entry, f"is not an e-mail address: {quoted(email)}")
+        fields.report(FindingCode.BAD_EMAIL, entry, f"is not an e-mail address: {quoted(email)}")
         email = ""
     return Person(name=name, url=fields.url("url"), email=email)
 
 
 def _action(outer: Fields, mapping: Mapping) -> Action | None:
-    fields = outer.part(mapping)
+    fields = outer.part(mapping, _ACTION_NAMES)
     url = fields.url("url")
     if not url:
         return None
     stated = fields.text("type").lower()
     media_type = stated if _MEDIA_TYPE.fullmatch(stated) else media_type_of(url)
-    return Action(url=url, title=fields.text("title"), media_type=media_type)
+    # A plain number is a size, as in RSS; any other length is a duration, as for an article.
+    length = fields.find("length")
+    is_size = length is not None and isinstance(length.value, Scalar) and _SIZE.fullmatch(length.value.text)
+    size = fields.integer("length" if is_size else "size", _MOST_DIGITS)
+    return Action(
+        url=url,
+        title=fields.text("title"),
+        media_type=media_type,
+        size=size if size is not None and size > 0 else None,
+        duration=fields.duration("duration") or (None if is_size else fields.duration("length")),
+    )
 
 
 def media_type_of(url: str) -> str:
-    """The media type that the extension of a URL's path says; '' if it says none."""
+    """The media type for the extension of a URL's path; '' if it is unknown."""
     return _MEDIA_TYPES.get(PurePosixPath(urlsplit(url).path).suffix.lower(), "")
 
 
 def _related(outer: Fields, mapping: Mapping) -> Related | None:
     fields = outer.article(mapping)
-    if is_hidden(fields, Severity.WARNING):
+    visibility = visibility_of(fields, Severity.WARNING)
+    # A related article has no hour of its own at which it could leave the others.
+    if visibility.is_hidden or visibility.until is not None:
+        return None
+    published = visibility.since or fields.date("published")
+    if published is None and fields.date_entry("published") is not None:
         return None
     title, url = fields.text("title"), fields.url("url")
     if not (title and url):
         return None
-    provider = read_provider(fields, Severity.WARNING)
+    provider = read_provider(fields)
     return Related(
         title=title,
         url=url,
         excerpt=fields.long_text("excerpt"),
-        published=fields.date("published", Severity.WARNING),
+        published=published,
         provider=provider.name if provider else "",
         domain=provider.domain if provider else "",
     )

@@ -18,7 +18,7 @@ from text_unidecode import unidecode
 MAX_LENGTH = 80  # of a whole slug, the six digits included, so that a slug is its own slug
 _DIGITS = 6
 
-# Apostrophes, and the accents, primes and letters (of Hawaiian, say) that people type for them.
+# Apostrophes, and the accents, primes and letters (of Hawaiian, for example) that are typed for them.
 _APOSTROPHES = re.compile("['`\u00b4\u2018\u2019\u201b\u2032\u02b9\u02bb\u02bc\u02bd\u02c8\uff07]")
 _HASHTAG = re.compile(r"(?<![^\s(\[,;/])#(?=[^\s#])")
 _WORD = r"[A-Za-z0-9\u00c0-\u024f\u1e00-\u1eff]"
@@ -35,8 +35,13 @@ _OUTSIDE_LATIN = re.compile(
 )
 _LABEL = re.compile("[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 
+# Articles repeat the names of their topics and providers, so the readers of articles use `cached_slug` and
+# `cached_domain_slug`. Long names are rare there and are not cached, so the bytes are bounded too. Requests
+# use `slugify` and `domain_slug`, which keep nothing: clients send any number of names, of any length.
+_CACHED_NAMES = 32_768
+_LONGEST_CACHED = 100
 
-@lru_cache(maxsize=32_768)
+
 def slugify(name: str) -> str:
     """The slug of a name: matches `[a-z0-9]+(-[a-z0-9]+)*` and has at most 80 characters.
 
@@ -71,7 +76,6 @@ def _digits(plain: str) -> str:
     return hashlib.blake2b(folded.encode("utf-8", "surrogatepass"), digest_size=_DIGITS // 2).hexdigest()
 
 
-@lru_cache(maxsize=32_768)
 def domain_slug(domain: str) -> str:
     """The domain in lower case and ASCII, without a final dot; '' if it is not one with a dot in it.
 
@@ -89,3 +93,17 @@ def domain_slug(domain: str) -> str:
     if len(labels) < 2 or not all(_LABEL.fullmatch(label) for label in labels) or labels[-1].isdigit():
         return ""
     return host
+
+
+def cached_slug(name: str) -> str:
+    """`slugify` for names in articles."""
+    return _cached_slug(name) if len(name) <= _LONGEST_CACHED else slugify(name)
+
+
+def cached_domain_slug(domain: str) -> str:
+    """`domain_slug` for domains in articles."""
+    return _cached_domain_slug(domain) if len(domain) <= _LONGEST_CACHED else domain_slug(domain)
+
+
+_cached_slug = lru_cache(_CACHED_NAMES)(slugify)
+_cached_domain_slug = lru_cache(_CACHED_NAMES)(domain_slug)

@@ -1,4 +1,4 @@
-"""Plain text: what a field of text means once it is read.
+"""Cleans the plain text of fields.
 
 Character references that end with a semicolon are decoded once, characters that XML and readers refuse
 are dropped, the rest is NFC. No markup is interpreted: `<b>` stays text.
@@ -22,6 +22,10 @@ ASCII_CONTROLS = bytes({*range(0x20), 0x7F} - {0x09, 0x0A, 0x0D})
 _REFERENCE = re.compile("&(#[0-9]{1,8};|#[xX][0-9a-fA-F]{1,8};|[A-Za-z][A-Za-z0-9]{1,31};)")
 _BLANK_LINES = re.compile(r"\n{3,}")
 _QUOTED_LENGTH = 60
+_MOST_MARKS = 30
+# Shorter texts are normalised as they are: 1,000 marks take 0.9 ms.
+_LONG = 1_000
+_NOT_ASCII = re.compile(rf"[^\x00-\x7f]{{{_MOST_MARKS + 1}}}")
 
 
 def without_controls(text: str) -> str:
@@ -59,9 +63,31 @@ def quoted(text: str) -> str:
     return repr(text if len(text) <= _QUOTED_LENGTH else text[: _QUOTED_LENGTH - 1] + "…")
 
 
+def composed(text: str) -> str:
+    """The text in NFC; of more than 30 combining marks in a row the first 30.
+
+    Unicode recommends this bound for streams (UAX #15, section 13), and no natural language has as many.
+    Python sorts them in time that grows with the square of their number: 120 kB took 3.2 s (measured).
+    """
+    if text.isascii():
+        return text
+    return unicodedata.normalize("NFC", _without_long_sequences(text) if len(text) > _LONG else text)
+
+
+def _without_long_sequences(text: str) -> str:
+    if not _NOT_ASCII.search(text):
+        return text
+    kept: list[str] = []
+    marks = 0
+    for character in text:
+        marks = marks + 1 if character > "\u02ff" and unicodedata.combining(character) else 0
+        if marks <= _MOST_MARKS:
+            kept.append(character)
+    return "".join(kept)
+
+
 def _plain(text: str) -> str:
-    text = without_controls(decoded(text))
-    return text if text.isascii() else unicodedata.normalize("NFC", text)
+    return composed(without_controls(decoded(text)))
 
 
 def _character(reference: re.Match[str]) -> str:

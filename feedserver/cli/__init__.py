@@ -1,9 +1,10 @@
 """The command `feedserver`.
 
-Options in, settings out, one part called; what is printed goes to standard output, errors to standard
-error as one clear line each: exit 2 for wrong usage or settings, 1 for failure. No work is done here.
+A command turns its options into settings and calls one package, which does the work. Results go to standard
+output, errors to standard error as one clear line each. The exit status is 2 for wrong usage or settings, and
+1 for a failure.
 
-`group` is the command itself, and loads the module of the one that was asked for: one for each, of the same
-name. `options` are what they share, `state`, `indexing` and `reading` what they do with a state folder,
-`progress` shows how far they are.
+`group` is the command itself. It imports the module of the chosen subcommand; each has one of its name.
+`options` are shared by them, `state`, `indexing` and `reading` deal with the state folder, and `progress`
+shows how far a command is.
 """

@@ -7,15 +7,16 @@ from typing import Any
 import click
 import msgspec
 
-from feedserver.cli.options import shared_options, sources
-from feedserver.settings import origins
+from feedserver.cli.options import folders, shared_options, sources
+from feedserver.settings.sources import origins
 
 
 @click.command("config")
+@folders
 @shared_options
 @click.option("--check", "only_check", is_flag=True, help="Only say whether the settings are usable.")
 def command(only_check: bool, **options: Any) -> None:
-    """Show the effective settings, and where each came from."""
+    """Show the effective settings for the article FOLDERs, and where each came from."""
     found = origins(**sources(**options))
     if only_check:
         click.echo("The settings are usable.")

@@ -11,21 +11,21 @@ import click
 
 from feedserver.cli.indexing import bring_up_to_date
 from feedserver.cli.options import existing_folders, shared_options, sources
+from feedserver.cli.presets import say_presets
 from feedserver.cli.progress import progress_bar
-from feedserver.cli.state import StateCommand, refuse_other_indexer
+from feedserver.cli.state import StateCommand
 from feedserver.errors import ExportError
 from feedserver.export import run as exporting
 from feedserver.export.site import ExportPlan, Scope
-from feedserver.lock import StateClaim
+from feedserver.indexing.plan import Plan
 from feedserver.model import Format, Kind
-from feedserver.plan import Plan
-from feedserver.settings import load_settings
+from feedserver.settings.sources import load_settings
 from feedserver.wiring.exporting import make_export_plan
 from feedserver.wiring.indexing import make_plan, prepare_state
-from feedserver.wiring.publishing import make_publisher
+from feedserver.wiring.serving import join_servers
 
-# What of the site can be chosen, beside the formats: the archive documents in them, and the pages with
-# the directory and its lists.
+# The parts of the site that can be chosen, beside the formats: the archive documents, and the pages with the
+# directory and its lists.
 ARCHIVES, PAGES = "archives", "pages"
 CHOICES = {
     "only": (*(fmt.value for fmt in Format), ARCHIVES, PAGES),
@@ -65,7 +65,9 @@ def command(
     directory: Path, only: tuple[str, ...] | None, kinds: tuple[str, ...] | None, watch: bool, **options: Any
 ) -> None:
     """Write the whole site to DIR as files, for any static server; again, to bring it up to date."""
-    settings = load_settings(**sources(**options))
+    arguments = sources(**options)
+    settings = load_settings(**arguments)
+    say_presets(**arguments)
     scope = Scope(
         formats=tuple(fmt for fmt in Format if only is None or fmt in only),
         archives=only is None or ARCHIVES in only,
@@ -76,9 +78,8 @@ def command(
     prepare_state(settings)
     plan = make_plan(settings)
     _refuse_folder_of_articles(directory, plan)
-    # As a server does: what publishes from one state folder at a time must publish the same.
-    publishing = make_publisher(settings).fingerprint
-    with StateClaim(Path(plan.state_dir), f"{plan.fingerprint}-{publishing}"):
+    # As a server does: all processes that publish from a state folder must publish the same.
+    with join_servers(settings):
         if watch:
             _watch(plan, export_plan, directory)
             return
@@ -93,29 +94,28 @@ def command(
 
 
 def _watch(plan: Plan, export_plan: ExportPlan, directory: Path) -> None:
-    """Export what changes until stopped, beside an indexer: one that runs, or a child of this process."""
-    # Only here: who exports once needs none of what goes on.
-    from feedserver import child  # noqa: PLC0415  see above
+    """Export changes until stopped, beside an indexer: a running one, or a child of this process."""
+    # Imported here, because a single export needs none of these.
     from feedserver.export.watch import ExportWatch  # noqa: PLC0415
-    from feedserver.processes import freeze_imports  # noqa: PLC0415
-    from feedserver.starter import IndexerStarter  # noqa: PLC0415
+    from feedserver.indexing import child  # noqa: PLC0415  see above
+    from feedserver.indexing.supervisor import IndexerSupervisor  # noqa: PLC0415
+    from feedserver.system.processes import freeze_imports  # noqa: PLC0415
 
-    refuse_other_indexer(plan)
     stop = threading.Event()
     child.stop_on_signals(stop)
     child.log_to_stderr("export")
     freeze_imports()
     with ExportWatch(export_plan, directory, stop.is_set) as watch:
-        starter = IndexerStarter(plan)
-        starter.start()
+        supervisor = IndexerSupervisor(plan)
+        supervisor.start()
         try:
             watch.run()
         finally:
-            starter.stop()
+            supervisor.stop()
 
 
 def _refuse_folder_of_articles(directory: Path, plan: Plan) -> None:
-    """Exported pages would be read as articles."""
+    """Refuse a folder whose files would be read as articles."""
     for root in plan.roots:
         if directory.resolve().is_relative_to(Path(root.path).resolve()):
             raise ExportError(directory, f"lies in the folder of articles {root.path}; name another one")

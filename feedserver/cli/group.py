@@ -1,7 +1,7 @@
-"""The command group: finds the command that was asked for, and tells what went wrong in one line.
+"""The command group: finds the chosen subcommand, and reports an error in one line.
 
-Imports no command before it is run, nor to list them: each brings the machinery that it needs, and what a
-command takes that finds nothing to do is mostly that.
+A subcommand is imported when it is run, not when the subcommands are listed. Each imports the packages that
+it needs, and these imports are most of the time that a command without work takes.
 """
 
 from __future__ import annotations
@@ -19,12 +19,13 @@ import click
 from feedserver import __version__
 from feedserver.errors import FeedserverError, SettingsError
 
-# Each is the `command` of the module of its name, and this how its help begins.
+# The first line of each command's help. The command itself is `command` in the module of its name.
 SUMMARIES: Mapping[str, str] = MappingProxyType(
     {
         "check": "Read every article and say what is wrong with it.",
-        "config": "Show the effective settings, and where each came from.",
+        "config": "Show the effective settings for the article FOLDERs, and where each came from.",
         "export": "Write the whole site to DIR as files, for any static server.",
+        "history": "List the copies of the publication history, or restore one.",
         "index": "Bring the index of the article FOLDERs up to date.",
         "list": "List what there are feeds of, with counts, last change and addresses.",
         "render": "Print one feed, such as /topics/ai.atom, as the server would send it.",
@@ -34,7 +35,7 @@ SUMMARIES: Mapping[str, str] = MappingProxyType(
 
 
 class Group(click.Group):
-    """The commands by name, and one line for an error that can be told in one, which ends the command."""
+    """Finds the commands by name, and ends a command that fails with one line on standard error."""
 
     def list_commands(self, _ctx: click.Context) -> list[str]:
         """Their names."""
@@ -62,8 +63,8 @@ class Group(click.Group):
         except FeedserverError as error:
             _fail(str(error), status=1)
         except BrokenPipeError:
-            # `feedserver list | head`: nobody reads any more, which is no failure. What is still buffered
-            # must go somewhere when the interpreter ends.
+            # `feedserver list | head`: the reader has closed the pipe, which is no failure. Text that is
+            # still buffered must go somewhere when the interpreter ends.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             sys.exit(0)
         except OSError as error:
@@ -73,8 +74,8 @@ class Group(click.Group):
 def _imported(name: str) -> ModuleType:
     """A module, imported without the garbage collector.
 
-    It would walk again and again over all that is imported, which is no garbage (measured: a tenth of the CPU
-    of a command that finds nothing to do); afterwards it leaves that alone.
+    The collector would walk repeatedly over all imported objects, which are no garbage (measured: a tenth of
+    the CPU of a command that finds nothing to do). Afterwards it ignores them.
     """
     gc.disable()
     try:

@@ -8,15 +8,17 @@ from typing import Any
 
 import click
 
-from feedserver import child
 from feedserver.cli.indexing import bring_up_to_date
 from feedserver.cli.options import existing_folders, shared_options, sources
-from feedserver.cli.state import StateCommand, refuse_other_indexer
+from feedserver.cli.presets import say_presets
+from feedserver.cli.state import StateCommand
 from feedserver.errors import ServerBusyError
+from feedserver.findings import Severity
 from feedserver.index.reader import IndexReader
-from feedserver.lock import IndexerLock
-from feedserver.model import Kind, ListingKey, Severity, Verdict
-from feedserver.settings import Settings, load_settings
+from feedserver.indexing import child
+from feedserver.indexing.lock import IndexerLock, refuse_other_indexer
+from feedserver.model import Kind, ListingKey, Verdict
+from feedserver.settings.sources import Settings, load_settings
 from feedserver.wiring.indexing import make_plan, prepare_state
 
 
@@ -26,13 +28,15 @@ from feedserver.wiring.indexing import make_plan, prepare_state
 @click.option("--watch", is_flag=True, help="Go on and keep the index up to date.")
 def command(watch: bool, **options: Any) -> None:
     """Bring the index of the article FOLDERs up to date."""
-    settings = load_settings(**sources(**options))
+    arguments = sources(**options)
+    settings = load_settings(**arguments)
+    say_presets(**arguments)
     prepare_state(settings)
     plan = make_plan(settings)
     if watch:
         lock = IndexerLock.acquire(Path(plan.state_dir))
         if lock is None:
-            refuse_other_indexer(plan)
+            refuse_other_indexer(Path(plan.state_dir), plan.fingerprint)
             raise ServerBusyError(f"{plan.state_dir}: is kept up to date by another process already")
         stop = threading.Event()
         child.stop_on_signals(stop)
@@ -49,10 +53,10 @@ def command(watch: bool, **options: Any) -> None:
 
 
 def _counts(settings: Settings) -> str:
-    """What the index holds, in one line."""
+    """The counts of the index, in one line."""
     reader = IndexReader(settings.state.dir.resolve())
     try:
-        verdicts, everything = reader.verdicts(), reader.facet(ListingKey(kind=Kind.ARTICLES))
+        verdicts, everything = reader.verdicts(), reader.listing(ListingKey(kind=Kind.ARTICLES))
         problems = sum(finding.severity is Severity.ERROR for _, finding in reader.findings())
     finally:
         reader.close()

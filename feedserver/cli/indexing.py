@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import time
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from feedserver.cli.progress import progress_bar
-from feedserver.cli.state import refuse_other_indexer
 from feedserver.index import builds
 from feedserver.index.reader import IndexReader
-from feedserver.indexer import Indexer, Summary
-from feedserver.lock import RESCAN_REQUEST, IndexerLock
-from feedserver.plan import Plan
+from feedserver.indexing.indexer import Indexer, Summary
+from feedserver.indexing.lock import RESCAN_REQUEST, IndexerLock, refuse_other_indexer
+from feedserver.indexing.plan import Plan
+from feedserver.indexing.reader_pool import close_process_pool
+from feedserver.system import private
 
 # How often a command that waits for a running indexer looks.
 LOOK_SECONDS = 0.1
@@ -22,19 +24,23 @@ def bring_up_to_date(plan: Plan) -> Summary | None:
     """Index now, or wait for a scan of the indexer that runs already: then there is no summary."""
     lock = IndexerLock.acquire(Path(plan.state_dir))
     if lock is None:
-        refuse_other_indexer(plan)
+        refuse_other_indexer(Path(plan.state_dir), plan.fingerprint)
         lock = lock_after_scan(plan)
     return None if lock is None else index_once(lock, plan)
 
 
 def index_once(lock: IndexerLock, plan: Plan) -> Summary:
-    """Index as who holds the lock."""
+    """Scan as the holder of the lock, and release it."""
     lock.sign(plan.fingerprint)
     indexer = Indexer(plan)
     try:
-        with progress_bar("Reading articles") as progress:
-            return indexer.refresh(progress)
+        # Closed here if a step fails or is interrupted: before the reading processes and the index.
+        with closing(indexer.scan()) as scan, progress_bar("Reading articles") as show:
+            for step in scan:
+                show(step)
+            return scan.result
     finally:
+        close_process_pool()
         indexer.close()
         lock.release()
 
@@ -48,13 +54,13 @@ def lock_after_scan(plan: Plan) -> IndexerLock | None:
     state_dir = Path(plan.state_dir)
     begun = datetime.now(UTC)
     begun -= timedelta(microseconds=begun.microsecond % 1000)  # scans are noted in milliseconds
-    (state_dir / RESCAN_REQUEST).touch()
+    (state_dir / RESCAN_REQUEST).touch(private.FILE_MODE)
     reader = IndexReader(state_dir)
     try:
         while (lock := IndexerLock.acquire(state_dir)) is None:
             if builds.serving_build(state_dir) is not None:
-                started = reader.facts().get("scan_started")
-                if started and datetime.fromisoformat(started) >= begun:
+                scan = reader.facts().scan
+                if scan is not None and scan.started >= begun:
                     return None
             time.sleep(LOOK_SECONDS)
     finally:

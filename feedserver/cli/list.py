@@ -12,9 +12,9 @@ from feedserver.cli.options import shared_options, sources
 from feedserver.cli.reading import indexed
 from feedserver.cli.state import StateCommand
 from feedserver.model import Kind
-from feedserver.settings import load_settings
-from feedserver.web import directory, status
-from feedserver.web.addresses import GROUPS
+from feedserver.settings.sources import load_settings
+from feedserver.site import directory, status
+from feedserver.site.addresses import GROUPS
 
 
 @click.command("list", cls=StateCommand)
@@ -25,7 +25,7 @@ def command(what: str, as_json: bool, **options: Any) -> None:
     """List what there are feeds of, with counts, last change and addresses; on standard error, how fresh."""
     settings = load_settings(**sources(**options))
     with indexed(settings) as publisher:
-        members = list(directory.group(publisher, GROUPS[what]).listings)
+        members = directory.members(publisher, GROUPS[what])
         if GROUPS[what] is Kind.FEED:
             members.insert(0, directory.everything(publisher))
         rows = [directory.described(one, publisher.site.base_url) for one in members]

@@ -1,4 +1,4 @@
-"""The options and arguments that commands share, and what they mean for the settings."""
+"""The options and arguments that commands share, and their settings."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import click
 Command = Callable[..., Any]
 
 folders = click.argument("folders", nargs=-1, metavar="[FOLDER]...")
-# A server waits for a folder that is not there yet; who asks for a scan has mistyped it.
+# A server waits for a folder that does not exist yet; in a scan it is a typing mistake.
 existing_folders = click.argument(
     "folders", nargs=-1, metavar="[FOLDER]...", type=click.Path(exists=True, file_okay=False)
 )
@@ -26,7 +26,9 @@ def shared_options(command: Command) -> Command:
             default=None,
             help="Go on with a state folder of other articles or ids.",
         ),
-        click.option("--state-dir", metavar="DIR", help="Where index, memory and cache are kept."),
+        click.option(
+            "--state-dir", metavar="DIR", help="Where index, publication history and cache are kept."
+        ),
         click.option("--base-url", metavar="URL", help="The public URL that all addresses begin with."),
         click.option("--config", metavar="FILE", type=click.Path(path_type=Path), help="The settings file."),
     ):

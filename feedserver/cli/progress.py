@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
-from feedserver.indexer import Progress as ScanProgress
+from feedserver.indexing.jobs import Progress as ScanProgress
 
 
 class Counted(Protocol):

@@ -1,4 +1,4 @@
-"""Gives a command the publisher of an index, whichever folders it is of."""
+"""Gives a command the publisher of an index, of whichever folders."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from feedserver.feeds.publisher import Publisher
 from feedserver.index import builds
-from feedserver.lock import IndexerLock
-from feedserver.publisher import Publisher
-from feedserver.settings import Settings
-from feedserver.wiring.indexing import make_plan, prepare_state
+from feedserver.indexing.lock import IndexerLock
+from feedserver.settings.sources import Settings
+from feedserver.wiring.indexing import make_plan, prepare_state, take_over
 from feedserver.wiring.publishing import make_publisher
 
 
@@ -19,13 +19,14 @@ def indexed(settings: Settings) -> Iterator[Publisher]:
     """A publisher over the index that is there, whichever folders it is of; made now, if there is none."""
     plan = make_plan(settings)
     if builds.serving_build(Path(plan.state_dir)) is None:
-        # Only then: who has an index needs none of what makes one.
+        # Imported here, because they are not needed if there is an index.
         from feedserver.cli.indexing import index_once, lock_after_scan  # noqa: PLC0415  see above
 
         prepare_state(settings)
         lock = IndexerLock.acquire(Path(plan.state_dir)) or lock_after_scan(plan)
         if lock is not None:
             index_once(lock, plan)
+    take_over(Path(plan.state_dir))
     publisher = make_publisher(settings)
     try:
         yield publisher

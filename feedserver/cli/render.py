@@ -11,10 +11,11 @@ from feedserver.cli.options import shared_options, sources
 from feedserver.cli.reading import indexed
 from feedserver.cli.state import StateCommand
 from feedserver.errors import UnknownAddressError
+from feedserver.feeds.publisher import Publisher
 from feedserver.model import Format
-from feedserver.publisher import Publisher
-from feedserver.settings import load_settings
-from feedserver.web.addresses import GROUPS, guesses, parse, split_format
+from feedserver.settings.sources import load_settings
+from feedserver.site.addresses import GROUPS, parse, split_format
+from feedserver.web.guesses import guesses
 
 
 @click.command("render", cls=StateCommand)
@@ -33,13 +34,13 @@ def command(address: str, **options: Any) -> None:
 
 
 def _close_addresses(publisher: Publisher, address: str) -> list[str]:
-    """The feeds that may have been meant: a guess that exists, else what has a similar name."""
+    """The feeds that may have been meant: a guess that exists, or else feeds with a similar name."""
     for path in (address, *guesses(address)):
         target = parse(path)
         if target is not None and publisher.exists(target.key):
             return [target._replace(fmt=fmt).address for fmt in ([target.fmt] if target.fmt else Format)]
     # Only here, for an address that does not exist.
-    from feedserver.web.suggestions import closest  # noqa: PLC0415  see above
+    from feedserver.site.suggestions import closest  # noqa: PLC0415  see above
 
     base, fmt = split_format(address)
     target = parse(base)

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
+from ipaddress import ip_address
 from typing import Any
 
 import click
 
 from feedserver import __version__
 from feedserver.cli.options import folders, shared_options, sources
-from feedserver.cli.state import StateCommand, refuse_other_indexer
-from feedserver.lock import StateClaim
-from feedserver.serving import Server, check_port
-from feedserver.settings import load_settings
-from feedserver.wiring.indexing import make_plan, prepare_state
-from feedserver.wiring.publishing import make_publisher
+from feedserver.cli.presets import say_presets
+from feedserver.cli.state import StateCommand
+from feedserver.server.application import Server, check_port
+from feedserver.settings.sources import load_settings
+from feedserver.wiring.indexing import prepare_state
+from feedserver.wiring.serving import join_servers
 
 
 @click.command("serve", cls=StateCommand)
@@ -27,20 +27,33 @@ from feedserver.wiring.publishing import make_publisher
 @click.option("--access-log", is_flag=True, help="Print a line per request.")
 def command(access_log: bool, **options: Any) -> None:
     """Serve the feeds of the article FOLDERs, behind gunicorn."""
-    settings = load_settings(**sources(**options))
-    publisher = make_publisher(settings)
+    arguments = sources(**options)
+    settings = load_settings(**arguments)
+    say_presets(**arguments)
     prepare_state(settings)
-    plan = make_plan(settings)
-    refuse_other_indexer(plan)
+    lock = join_servers(settings)
     check_port(settings.server.host, settings.server.port)
-    claim = StateClaim(Path(plan.state_dir), f"{plan.fingerprint}-{publisher.fingerprint}")
     shown = settings.public_url
     click.echo(f"feedserver {__version__}: the directory of all feeds is at {shown}/")
     if settings.site.base_url is None:
         click.echo(f"Feeds say that they are at {shown}; set site.base_url or --base-url to the public URL.")
+    if not is_local(settings.server.host):
+        click.echo(
+            f"feedserver: {settings.server.host} can be reached from other machines: let a reverse proxy, "
+            "such as nginx, listen there, and feedserver on 127.0.0.1 behind it (docs/guides/deployment.md)",
+            err=True,
+        )
     for root in settings.articles:
         if not root.path.exists():
             click.echo(f"feedserver: {root.path}: does not exist yet; served as soon as it does", err=True)
     sys.stdout.flush()
-    with claim:
+    with lock:
         Server(settings, {"accesslog": "-"} if access_log else {}).run()
+
+
+def is_local(host: str) -> bool:
+    """Whether an address to listen on can be reached from this machine alone, as far as its name tells."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

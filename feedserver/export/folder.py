@@ -1,40 +1,40 @@
-"""The export folder: its files, and what is known of them.
+"""The export folder: its files, and the records of them.
 
-In `.feedserver-export` of the folder lie a small database, which holds for each unit its signature and the
-files that were written for it, a lock, and the folder in which files are made before they are renamed into
-place, so that a server never sees half a file. Only files that the export wrote are ever replaced or
-removed; each is noted in a journal before it appears, so that this also holds after a process was killed.
+Its subfolder `.feedserver-export` has a lock, a small database with the signature of each unit and the files
+that were written for it, and a folder in which files are made before they are renamed into place, so that a
+server never sees a partial file. Only files that the export wrote are ever replaced or removed. Each is noted
+in a journal before it appears, so that this also holds after a process was killed.
 
-A file's modification time is the document's Last-Modified, since static servers send it as that and most make
-their ETag of it and of the size. So it is later than that of any file before it at the same path, and
-stays as long as the bytes do (promise 3).
+A file's modification time is the document's Last-Modified, because static servers send it as such, and most
+make their ETag of it and of the size. So it is later than that of any earlier file at the same path, and
+stays the same as long as the bytes do (promise 3).
 """
 
 from __future__ import annotations
 
 import fcntl
+import fnmatch
 import itertools
 import os
 import shutil
 import sqlite3
+import stat
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
 from datetime import UTC, datetime
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import msgspec
 
 from feedserver.errors import ExportError
-from feedserver.representation import last_modified_after
+from feedserver.export.tree import Tree, in_the_way, is_inside
+from feedserver.feeds.representation import last_modified_after
 
 OWN = ".feedserver-export"
-_INCOMING = "incoming"
+_INCOMING = f"{OWN}/incoming"
 _LOCK = "lock"
 _STATE = "state.sqlite"
 _JOURNAL = "*.paths"
-
-# How often a folder is made for a file before something other than an export must be what removes it.
-_MOST_FOLDERS_LOST = 20
 
 # Raised when the database has another form; a folder of another one is written anew.
 _VERSION = 1
@@ -47,10 +47,10 @@ CREATE TABLE IF NOT EXISTS unit (
 
 
 class Written(msgspec.Struct, frozen=True, array_like=True):
-    """A document in the folder: its path, the digest of its bytes in all codings, its modification time.
+    """A document in the folder: its path, the digest of its bytes in all encodings, its modification time.
 
-    `suffixes` are those of the files beside it, one for each coding that it has. `source` as `site.Made`
-    has it.
+    `suffixes` are those of the files beside it, one for each encoding that it has. `source` as `site.Made`
+    has it, `retraction` as its unit had it then.
     """
 
     path: str
@@ -58,6 +58,7 @@ class Written(msgspec.Struct, frozen=True, array_like=True):
     mtime: int
     suffixes: tuple[str, ...] = ()
     source: str = ""
+    retraction: str = ""
 
     @property
     def files(self) -> list[str]:
@@ -69,7 +70,7 @@ _WRITTEN = msgspec.msgpack.Decoder(tuple[Written, ...])
 
 
 class UnitRecord(msgspec.Struct, frozen=True, array_like=True):
-    """What is known of a unit: the signature that its files were made for, and these."""
+    """The record of a unit: its files, and the signature for which they were made."""
 
     name: str
     signature: str
@@ -92,21 +93,22 @@ class Folder:
             OSError: if it cannot be made or written.
         """
         self.path = path
-        own = path / OWN
-        if not own.is_dir() and path.exists() and (not path.is_dir() or any(path.iterdir())):
+        if not _has_notes(path) and path.exists() and (not path.is_dir() or any(path.iterdir())):
             raise ExportError(path, "holds something else than an export; name an empty or a new folder")
-        (own / _INCOMING).mkdir(parents=True, exist_ok=True)
+        path.mkdir(parents=True, exist_ok=True)
         self.strays: frozenset[str] = frozenset()
         with ExitStack() as opened:
-            # Whatever fails from here on gives up the lock, which the next try of this process needs as well.
-            self._lock = os.open(own / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            # Any failure from here on releases the lock, which the next attempt of this process needs.
+            self._tree = opened.enter_context(closing(Tree(path)))
+            self._make_notes()
+            self._lock = self._tree.open_file(f"{OWN}/{_LOCK}", os.O_RDWR | os.O_CREAT)
             opened.callback(os.close, self._lock)
             try:
                 fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 raise ExportError(path, "another export is writing to it") from None
             with named_errors(path):
-                self._database = opened.enter_context(closing(sqlite3.connect(own / _STATE)))
+                self._database = opened.enter_context(closing(sqlite3.connect(path / OWN / _STATE)))
                 self._open_database()
                 self._recover()
             self._opened = opened.pop_all()
@@ -122,14 +124,14 @@ class Folder:
         self._opened.close()
 
     def is_in_place(self) -> bool:
-        """Whether it is still what lies at its path: it may have been removed, or replaced by another one."""
+        """Whether the folder is still at its path: it may have been removed, or replaced by another one."""
         try:
             there = (self.path / OWN / _LOCK).stat()
         except (FileNotFoundError, NotADirectoryError):
             return False
         return os.path.samestat(os.fstat(self._lock), there)
 
-    # --- what is known --------------------------------------------------------------------------
+    # --- the records ----------------------------------------------------------------------------
 
     def signatures(self) -> dict[str, str]:
         """The signatures of all units that have files."""
@@ -146,7 +148,7 @@ class Folder:
         return int(count)
 
     def record(self, records: Iterable[UnitRecord]) -> None:
-        """Note what was written."""
+        """Record written files."""
         rows = [
             (one.name, one.signature, len(one.written), msgspec.msgpack.encode(one.written))
             for one in records
@@ -158,13 +160,13 @@ class Folder:
         """Remove the files of a unit that is gone; how many documents they were."""
         gone = self.written(name)
         self.record([UnitRecord(name, "", gone)])  # from here on it may have lost some
-        _remove(self.path, [file for one in gone for file in one.files])
+        self._tree.remove(file for one in gone for file in one.files)
         with self._database:
             self._database.execute("DELETE FROM unit WHERE name = ?", (name,))
         return len(gone)
 
     def finish(self, *, is_complete: bool = True) -> None:
-        """What was written is recorded: remove the journals; and what a killed export left.
+        """Remove the journals, as all files are recorded, and the remains of a killed export.
 
         Unless the export was ended before it had made all units: then some of that may be theirs.
         """
@@ -172,7 +174,7 @@ class Folder:
             return
         if self.strays:
             owned = {file for name in self.signatures() for one in self.written(name) for file in one.files}
-            _remove(self.path, self.strays - owned)
+            self._tree.remove(self.strays - owned)
             self.strays = frozenset()
         self._empty_incoming()
 
@@ -180,10 +182,9 @@ class Folder:
 
     def _recover(self) -> None:
         """Trust no record of a file that the journals name: it may have been replaced since."""
-        incoming = self.path / OWN / _INCOMING
-        journals = [file.read_text(encoding="utf-8") for file in incoming.glob(_JOURNAL)]
-        # A line that was cut off names a file that was not renamed into place yet.
-        self.strays = frozenset(line for text in journals for line in text.splitlines())
+        # A line that was cut off names a file that was not renamed into place yet. One that names no file of
+        # an export was written by another program.
+        self.strays = frozenset(line for line in self._journal_lines() if _may_be_ours(line))
         doubtful = [
             UnitRecord(name, "", tuple(self._doubted(one) for one in self.written(name)))
             for name in (self.signatures() if self.strays else ())
@@ -196,10 +197,29 @@ class Folder:
             return one
         return msgspec.structs.replace(one, digest="", source="")
 
+    def _journal_lines(self) -> Iterator[str]:
+        with self._tree.folder(_INCOMING) as incoming:
+            names = fnmatch.filter(os.listdir(incoming), _JOURNAL)  # noqa: PTH208  of a descriptor
+        for name in names:
+            descriptor = self._tree.open_file(f"{_INCOMING}/{name}", os.O_RDONLY)
+            with os.fdopen(descriptor, encoding="utf-8", errors="replace") as journal:
+                yield from journal.read().splitlines()
+
+    def _make_notes(self) -> None:
+        """Create missing parts of the export's own folder; refuse links in it, which SQLite would follow."""
+        with self._tree.folder(_INCOMING, make=True):
+            pass
+        for suffix in ("", "-journal", "-wal", "-shm"):
+            file = f"{OWN}/{_STATE}{suffix}"
+            mode = self._tree.mode(file)
+            if mode is not None and not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+                raise in_the_way(self.path / file)
+
     def _empty_incoming(self) -> None:
-        incoming = self.path / OWN / _INCOMING
-        shutil.rmtree(incoming)
-        incoming.mkdir()
+        with self._tree.folder(OWN) as own:
+            shutil.rmtree(_INCOMING.removeprefix(f"{OWN}/"), dir_fd=own)
+        with self._tree.folder(_INCOMING, make=True):
+            pass
 
     def _open_database(self) -> None:
         version = self._database.execute("PRAGMA user_version").fetchone()[0]
@@ -223,19 +243,25 @@ class Writer:
     def __init__(self, path: Path, strays: Collection[str]) -> None:
         self._path = path
         self._strays = strays
-        self._incoming = path / OWN / _INCOMING
         self._numbers = itertools.count()
         self.written = 0
-        self._journal = (self._incoming / f"{os.getpid()}.paths").open("a", encoding="utf-8")
+        with ExitStack() as opened:
+            self._tree = opened.enter_context(closing(Tree(path)))
+            self._incoming = opened.enter_context(self._tree.folder(_INCOMING))
+            descriptor = self._tree.open_file(
+                f"{_INCOMING}/{os.getpid()}.paths", os.O_WRONLY | os.O_APPEND | os.O_CREAT
+            )
+            self._journal = opened.enter_context(os.fdopen(descriptor, "a", encoding="utf-8"))
+            self._opened = opened.pop_all()
 
     def close(self) -> None:
         """Close the journal."""
-        self._journal.close()
+        self._opened.close()
 
     def remove(self, files: Sequence[str]) -> None:
         """Remove files of the export."""
         self._note(files)
-        _remove(self._path, files)
+        self._tree.remove(files)
 
     def write(
         self, path: str, variants: Mapping[str, bytes], last_modified: datetime | None, known: Written | None
@@ -244,9 +270,9 @@ class Writer:
 
         Args:
             path: of the document.
-            variants: its bytes in each coding, by suffix; the suffix of the plain ones is empty.
+            variants: its bytes in each encoding, by suffix; the suffix of the plain ones is empty.
             last_modified: its own, or None if it has none.
-            known: what was written there before, or None.
+            known: the record of the file that was written there before, or None.
 
         Returns:
             The modification time of the files, in seconds since the epoch.
@@ -259,7 +285,7 @@ class Writer:
         for file in (path + suffix for suffix in variants):
             # Before the first is placed: of a document whose files are known all are replaced, or none.
             if self._is_foreign(file, is_ours=file in ours or file in self._strays):
-                raise _in_the_way(self._path / file)
+                raise in_the_way(self._path / file)
         self._note([path + suffix for suffix in variants])
         for suffix, content in variants.items():
             self._place(path + suffix, content, mtime)
@@ -271,41 +297,43 @@ class Writer:
         self._journal.flush()
 
     def _place(self, file: str, content: bytes, mtime: int) -> None:
-        temporary = self._incoming / f"{os.getpid()}-{next(self._numbers)}"
+        temporary = f"{os.getpid()}-{next(self._numbers)}"
         try:
-            temporary.write_bytes(content)
-            os.utime(temporary, (mtime, mtime))
-            self._move(temporary, file)
+            self._write_aside(temporary, content, mtime)
+            self._tree.place(self._incoming, temporary, file)
         except (OSError, ExportError):
-            temporary.unlink(missing_ok=True)  # a full disk shall not hold a file of each attempt
+            self._discard(temporary)  # a full disk shall not hold a file of each attempt
             raise
 
-    def _move(self, temporary: Path, file: str) -> None:
-        target = self._path / file
-        for _ in range(_MOST_FOLDERS_LOST):
-            try:
-                temporary.replace(target)
-            except FileNotFoundError:
-                # Its folder is missing. Another process may remove it again while it is empty, or one above.
-                with suppress(FileNotFoundError, FileExistsError):
-                    target.parent.mkdir(parents=True, exist_ok=True)
-            except NotADirectoryError:
-                break
-            else:
-                return
-        for folder in reversed(PurePosixPath(file).parents):
-            if os.path.lexists(self._path / folder) and not (self._path / folder).is_dir():
-                raise _in_the_way(self._path / folder)
-        temporary.replace(target)
+    def _write_aside(self, temporary: str, content: bytes, mtime: int) -> None:
+        self._discard(temporary)  # of a process with the same id that was killed
+        descriptor = self._tree.open_file(f"{_INCOMING}/{temporary}", os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.utime(descriptor, (mtime, mtime))
+
+    def _discard(self, temporary: str) -> None:
+        with suppress(FileNotFoundError):
+            os.unlink(temporary, dir_fd=self._incoming)
 
     def _is_foreign(self, file: str, *, is_ours: bool) -> bool:
         """Whether another's lies at the path of a file; where one of ours was, only a folder tells."""
-        target = self._path / file
-        return target.is_dir() if is_ours else os.path.lexists(target)
+        mode = self._tree.mode(file)
+        return mode is not None and (stat.S_ISDIR(mode) or not is_ours)
 
 
-def _in_the_way(path: Path) -> ExportError:
-    return ExportError(path, "is in the way: the export did not write it; move it")
+def _has_notes(path: Path) -> bool:
+    try:
+        return stat.S_ISDIR((path / OWN).lstat().st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+
+
+def _may_be_ours(file: str) -> bool:
+    """Whether a line of a journal can name a file of an export; of its own notes, only those for others."""
+    is_own = file.partition("/")[0] == OWN
+    return is_inside(file) and (not is_own or file.endswith(".map"))
 
 
 @contextmanager
@@ -317,21 +345,8 @@ def named_errors(path: Path) -> Iterator[None]:
         raise ExportError(path / OWN / _STATE, f"cannot be used: {error}") from error
 
 
-def _remove(folder: Path, files: Iterable[str]) -> None:
-    """Remove files of the export, and the folders that are empty then."""
-    parents: set[PurePosixPath] = set()
-    for file in files:
-        # Another's file may lie where its folder was, or a folder where it was; then it is gone, too.
-        with suppress(FileNotFoundError, NotADirectoryError, IsADirectoryError):
-            (folder / file).unlink()
-        parents.update(PurePosixPath(file).parents)
-    for parent in sorted(parents - {PurePosixPath()}, key=lambda one: len(one.parts), reverse=True):
-        with suppress(OSError):  # it is not empty, or gone
-            (folder / parent).rmdir()
-
-
 def left_over(before: Iterable[Written], after: Iterable[Written]) -> list[str]:
-    """The files of a unit that it has no more, be it that a document or one of its codings is gone."""
+    """The files of a unit that it has no more, be it that a document or one of its encodings is gone."""
     kept = {file for one in after for file in one.files}
     return [file for one in before for file in one.files if file not in kept]
 
@@ -340,5 +355,5 @@ def _moment(last_modified: datetime | None, known: Written | None) -> int:
     previous = None if known is None else datetime.fromtimestamp(known.mtime, UTC)
     if last_modified is not None and (previous is None or last_modified > previous):
         return int(last_modified.timestamp())
-    # A document without a memory; or one whose memory was lost, or could not be asked.
+    # A document without a publication history; or one whose history was lost, or could not be asked.
     return int(last_modified_after(datetime.now(UTC), previous).timestamp())

@@ -1,7 +1,7 @@
-"""What the settings redirect or retired, for nginx before an exported folder: lines of a `map`.
+"""Lists the redirected and retired addresses of the settings as lines of a `map` for nginx.
 
-A folder of files cannot answer 301 or 410, so the export leaves these lines beside its notes, for a
-configuration that asks them about what is no file (config/nginx.conf does). Pure; knows no file.
+A folder of files cannot answer 301 or 410, so the export writes these lines beside its records. A
+configuration looks them up for addresses without a file (config/nginx.conf does). Pure; uses no files.
 """
 
 from __future__ import annotations
@@ -10,17 +10,17 @@ import re
 from collections.abc import Iterable, Mapping
 from urllib.parse import quote
 
-from feedserver.web.addresses import parse
+from feedserver.site.addresses import parse
 
-# What a line says of an address that is gone for good; else it says where it moved.
+# The value of an address that is retired; the value of a moved one is its new address.
 GONE = "gone"
 
 _FORMAT = r"\.(?:rss|atom|json)"
 _PART = r"/[0-9]{4}-[0-9]{2}\.[0-9]+"
 
 
-def nginx_lines(redirects: Mapping[str, str], retired: Iterable[str]) -> str:
-    """The lines; what was retired comes first, as it does for the server.
+def nginx_lines(redirects: Mapping[str, str], retired: Iterable[str], icons: Mapping[str, str]) -> str:
+    """The lines: retired addresses first, as the server has them, and icons at other URLs last.
 
     All by regular expressions: plain names would be folded to one case, and have a length that nginx refuses.
     """
@@ -28,7 +28,8 @@ def nginx_lines(redirects: Mapping[str, str], retired: Iterable[str]) -> str:
     # The longer first, so that a document with a redirect of its own comes before its listing.
     olds = sorted(redirects, key=lambda old: (-len(old), old))
     moved = [f"{_quoted(_moved_pattern(old))} {_quoted(_location(redirects[old]))};" for old in olds]
-    return "".join(f"{line}\n" for line in (*gone, *moved))
+    elsewhere = [f"{_quoted(_pattern(address))} {_quoted(_escaped(url))};" for address, url in icons.items()]
+    return "".join(f"{line}\n" for line in (*gone, *moved, *elsewhere))
 
 
 def _pattern(address: str) -> str:
@@ -39,13 +40,22 @@ def _pattern(address: str) -> str:
 
 
 def _moved_pattern(old: str) -> str:
-    """Matches an address and its feed documents, whose format is kept."""
-    return rf"~^{re.escape(old)}(?<feedserver_format>{_FORMAT})?\z"
+    """Matches an address, with or without a slash at its end, and its feed and archive documents.
+
+    Of these, the part and the format are kept.
+    """
+    base = re.escape(old.rstrip("/") or "/")
+    return rf"~^{base}(?:/|(?<feedserver_part>{_PART})?(?<feedserver_format>{_FORMAT}))?\z"
 
 
 def _location(new: str) -> str:
-    """A new address as a redirect names it. A `$` of its own would be a variable, and cannot be escaped."""
-    return quote(new, safe="/%:@!&'()*+,;=~[]") + "$feedserver_format"
+    """A new address as a redirect names it, in the format that was asked for."""
+    return _escaped(new) + "$feedserver_part$feedserver_format"
+
+
+def _escaped(url: str) -> str:
+    """A URL or address without `$`, which would begin a variable and cannot be escaped in nginx's own way."""
+    return quote(url, safe="/%:@!&'()*+,;=~[]?#")
 
 
 def _quoted(text: str) -> str:

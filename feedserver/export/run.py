@@ -1,9 +1,9 @@
-"""`feedserver export`: finds out which units changed, has them made, and removes what is gone.
+"""`feedserver export`: finds the changed units, has them made, and removes those that are gone.
 
-Many units are made in a pool of processes, each with a site of its own; few of them here, because
-starting the processes takes as long as making some hundred documents. What did not change costs one
-comparison. A unit that cannot be made costs that unit: its files stay as they were (promise 5). Does not keep
-the index up to date.
+Many units are made in a pool of processes, each with a site of its own; few are made in this process, because
+starting the others takes as long as making some hundred documents. An unchanged unit costs one comparison. A
+unit that cannot be made keeps its files as they were (promise 5), without those of before an article left it
+(promise 6). Does not keep the index up to date.
 """
 
 from __future__ import annotations
@@ -26,9 +26,10 @@ from sqlalchemy.exc import SQLAlchemyError
 from feedserver.errors import ExportError, FeedserverError, IndexMovedError, UnknownAddressError
 from feedserver.export.folder import Folder, UnitRecord, Writer, Written, left_over, named_errors
 from feedserver.export.site import SUFFIXES, ExportPlan, ExportSite, Made, Unit
+from feedserver.feeds.representation import ENCODINGS, digest
+from feedserver.index.builds import damaged_value
 from feedserver.model import Value
-from feedserver.processes import cores, spawned_pool
-from feedserver.representation import CODINGS, digest
+from feedserver.system.processes import cores, spawned_pool
 
 # Until two processes are ready each takes most of a second of CPU: 7,000 entries were made in 1.5 s here and
 # in 1.8 s in a pool, 10,900 in 2.9 and 2.4 s (measured).
@@ -43,14 +44,14 @@ MOST_PROCESSES = 8
 # How often it is asked whether to stop, while pieces are made in a pool.
 _ASK_SECONDS = 0.1
 
-# What a unit costs beside its entries, counted in entries.
+# The cost of a unit beside its entries, counted in entries.
 _UNIT_WEIGHT = 10
 
 # Of a listing that was exported before hardly more than the feed itself is made again.
 _AGAIN_WEIGHT = 100
 
 
-class Progress(Value, frozen=True):
+class ExportProgress(Value, frozen=True):
     """How far an export is: units that are made, and how many have to be."""
 
     done: int
@@ -68,10 +69,10 @@ class Failure(Value, frozen=True):
         return f"{self.unit} cannot be written: {self.reason}"
 
 
-class Summary(Value, frozen=True):
-    """What an export did, in documents: how many there are, were written, and were removed.
+class ExportSummary(Value, frozen=True):
+    """The result of an export, in documents: how many there are, were written, and were removed.
 
-    `failures` are of units that stayed as they were; the next export tries them again.
+    `failures` are of units that were not made anew; the next export tries them again.
     """
 
     documents: int
@@ -80,8 +81,8 @@ class Summary(Value, frozen=True):
     failures: tuple[Failure, ...] = ()
 
 
-class Job(msgspec.Struct, frozen=True, array_like=True):
-    """A unit to make, and what of it is in the folder."""
+class UnitJob(msgspec.Struct, frozen=True, array_like=True):
+    """A unit to make, and its files in the folder."""
 
     unit: Unit
     known: tuple[Written, ...]
@@ -97,7 +98,7 @@ class Done(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Start(msgspec.Struct, frozen=True):
-    """What a process of the pool is told first."""
+    """The arguments for the start of a process of the pool."""
 
     plan: ExportPlan
     folder: str
@@ -105,11 +106,13 @@ class Start(msgspec.Struct, frozen=True):
     revision: str
 
 
-def export(plan: ExportPlan, folder: Path, progress: Callable[[Progress], None] | None = None) -> Summary:
+def export(
+    plan: ExportPlan, folder: Path, progress: Callable[[ExportProgress], None] | None = None
+) -> ExportSummary:
     """Bring a folder up to date with the index, once.
 
     Args:
-        plan: which site, and what of it.
+        plan: the site, and the parts of it to export.
         folder: a new or empty one, or one that was made by this.
         progress: called as units are made.
 
@@ -132,19 +135,19 @@ def export(plan: ExportPlan, folder: Path, progress: Callable[[Progress], None] 
 def bring_up_to_date(
     target: Folder,
     site: ExportSite,
-    progress: Callable[[Progress], None] | None = None,
+    progress: Callable[[ExportProgress], None] | None = None,
     is_stopped: Callable[[], bool] = lambda: False,
-) -> Summary:
+) -> ExportSummary:
     """Bring an open folder up to date with the index.
 
     Args:
-        target: it. After an error it has to be opened anew, which finds out what it holds.
-        site: what is to be in it.
+        target: the folder. After an error it must be opened anew, which reads its records again.
+        site: the site that the folder is to hold.
         progress: as for `export`.
-        is_stopped: asked between documents; what is not written by then is left to the next export.
+        is_stopped: asked between documents; the next export writes the rest.
 
     Raises:
-        ExportError: if what is known of the folder cannot be read or written.
+        ExportError: if the records of the folder cannot be read or written.
         OSError: if the folder cannot be written.
         BrokenProcessPool: if a process of the pool dies; `death` says how.
         IndexNotReadyError: before the first index is complete.
@@ -155,7 +158,7 @@ def bring_up_to_date(
         removed = sum(target.forget(name) for name in known.keys() - {unit.name for unit in units})
         due = [unit for unit in units if known.get(unit.name) != unit.signature]
         pieces = takewhile(lambda _: not is_stopped(), _pieces(due))
-        jobs = ([Job(unit, target.written(unit.name)) for unit in piece] for piece in pieces)
+        jobs = ([UnitJob(unit, target.written(unit.name)) for unit in piece] for piece in pieces)
         written = done = 0
         failures: list[Failure] = []
         for piece in _made(jobs, site, start, _pool_size(due, known), is_stopped):
@@ -165,9 +168,9 @@ def bring_up_to_date(
             failures += [one.failure for one in piece if one.failure is not None]
             done += len(piece)
             if progress is not None:
-                progress(Progress(done=done, total=len(due)))
+                progress(ExportProgress(done=done, total=len(due)))
         target.finish(is_complete=done == len(due) and not is_stopped())
-        return Summary(
+        return ExportSummary(
             documents=target.documents(), written=written, removed=removed, failures=tuple(failures)
         )
 
@@ -180,7 +183,7 @@ def _pool_size(due: Sequence[Unit], known: Collection[str]) -> int:
 
 
 def _made(
-    jobs: Iterator[list[Job]],
+    jobs: Iterator[list[UnitJob]],
     site: ExportSite,
     start: Start,
     processes: int,
@@ -194,11 +197,11 @@ def _made(
 
 
 def _made_in_pool(
-    jobs: Iterator[list[Job]], start: Start, processes: int, is_stopped: Callable[[], bool]
+    jobs: Iterator[list[UnitJob]], start: Start, processes: int, is_stopped: Callable[[], bool]
 ) -> Iterator[list[Done]]:
     """Hand out pieces, never many more than are consumed."""
     waiting: deque[Future[bytes]] = deque()
-    # A byte that all processes see, and not an event: who is killed while it asks one would keep its lock.
+    # A shared byte and not an event: a process that is killed while it asks an event would keep its lock.
     stop = get_context("spawn").RawValue(ctypes.c_bool, False)
     with spawned_pool(processes, partial(_start, stop), msgspec.json.encode(start)) as pool:
         try:
@@ -213,12 +216,12 @@ def _made_in_pool(
                     wait([first], timeout=_ASK_SECONDS)
                 yield _DONE.decode(first.result())
         finally:
-            stop.value = True  # after an error: nobody takes what is still being made
+            stop.value = True  # after an error: the remaining results are not used
             pool.shutdown(cancel_futures=True)
 
 
 def death(error: BrokenProcessPool) -> str:
-    """What a pool ended with, by the last line of the traceback it hands on; a killed process has none."""
+    """The last line of the traceback with which a pool ended; a killed process has none."""
     lines = str(error.__cause__ or "").strip("'\" \n").splitlines()
     why = lines[-1] if lines else "it was killed; memory may be short"
     return f"a process of the export died ({why})"
@@ -245,15 +248,16 @@ def _failure(unit: Unit, error: Exception, *, is_index_same: bool) -> Failure | 
         return None  # the next export removes it, or has it whole
     if isinstance(error, ExportError):
         return Failure(unit.name, str(error))
-    if isinstance(error, FeedserverError | OSError | SQLAlchemyError):
+    damaged = damaged_value(error)
+    if isinstance(error, FeedserverError | OSError | SQLAlchemyError) and damaged is None:
         raise error
-    # A damaged row and a renderer raise what they like.
-    reason = f"{type(error).__name__}: {error}"
+    # A renderer may raise any exception.
+    reason = f"the index is damaged: {damaged}" if damaged else f"{type(error).__name__}: {error}"
     return Failure(unit.name, reason, "".join(traceback.format_exception(error)))
 
 
 class _Maker:
-    """Makes units, and writes what is new in them, until it is stopped."""
+    """Makes units, and writes their new documents, until it is stopped."""
 
     def __init__(self, site: ExportSite, start: Start, is_stopped: Callable[[], bool]) -> None:
         self._revision = start.revision
@@ -264,14 +268,14 @@ class _Maker:
     def close(self) -> None:
         self._writer.close()
 
-    def make(self, piece: Sequence[Job]) -> list[Done]:
+    def make(self, piece: Sequence[UnitJob]) -> list[Done]:
         """The units that were made; a stop cuts the last one short, whose files are noted as well."""
         done = [self._make_unit(job) for job in takewhile(lambda _: not self._is_stopped(), piece)]
         if self._site.revision() == self._revision:
             return done
         return [self._doubted(job, one) for job, one in zip(piece, done, strict=False)]
 
-    def _make_unit(self, job: Job) -> Done:
+    def _make_unit(self, job: UnitJob) -> Done:
         known = {one.path: one for one in job.known}
         before = self._writer.written
         after, failure = None, None
@@ -281,38 +285,43 @@ class _Maker:
             is_same = self._site.revision() == self._revision
             failure = _failure(job.unit, error, is_index_same=is_same)
         if after is None:
-            record = UnitRecord(job.unit.name, "", tuple(known.values()))
-            return Done(record, self._writer.written - before, failure=failure)
+            kept = list(known.values())
+            if failure is not None:
+                kept = [one for one in kept if one.retraction == job.unit.retraction]
+                self._writer.remove(left_over(known.values(), kept))
+            record = UnitRecord(job.unit.name, "", tuple(kept))
+            return Done(record, self._writer.written - before, len(known) - len(kept), failure)
         self._writer.remove(left_over([*job.known, *known.values()], after))
         record = UnitRecord(job.unit.name, job.unit.signature, tuple(after))
         return Done(record, self._writer.written - before, len(known) - len(after))
 
     def _put_all(self, unit: Unit, known: dict[str, Written]) -> list[Written] | None:
-        """Write what is new; `known` is kept up to date. None if that was stopped before the end."""
+        """Write new documents; `known` is kept up to date. None if it was stopped before the end."""
         by_source = {one.source: one for one in known.values() if one.source}
         after = []
         for made in self._site.documents(unit, by_source):
             if self._is_stopped():
                 return None
             one = by_source[made] if isinstance(made, str) else self._put(made, known.get(made.path))
+            one = msgspec.structs.replace(one, retraction=unit.retraction)
             known[one.path] = one
             after.append(one)
         return after
 
     def _put(self, made: Made, before: Written | None) -> Written:
-        """Write a document, if it is not what is there."""
+        """Write a document, if it differs from the existing one."""
         variants = {"": made.representation.body}
-        for coding in CODINGS:
-            coded = made.representation.coded(coding)
+        for encoding in ENCODINGS:
+            coded = made.representation.encoded(encoding)
             if coded is not None:
-                variants[SUFFIXES[coding]] = coded
+                variants[SUFFIXES[encoding]] = coded
         name = digest(b"".join(variants.values()))
         if before is not None and before.digest == name:
             return msgspec.structs.replace(before, source=made.source)
         mtime = self._writer.write(made.path, variants, made.representation.last_modified, before)
         return Written(made.path, name, mtime, tuple(filter(None, variants)), made.source)
 
-    def _doubted(self, job: Job, done: Done) -> Done:
+    def _doubted(self, job: UnitJob, done: Done) -> Done:
         """The same; to be looked at again if the index moved on while the unit was made."""
         if self._site.signature(job.unit) == job.unit.signature:
             return done
@@ -322,14 +331,14 @@ class _Maker:
 
 # --- In a process of the pool -------------------------------------------------------------------
 
-_JOBS = msgspec.msgpack.Decoder(list[Job])
+_JOBS = msgspec.msgpack.Decoder(list[UnitJob])
 _DONE = msgspec.msgpack.Decoder(list[Done])
 _maker: Callable[[], _Maker] | None = None
 
 
 def _start(stop: ctypes.c_bool, start: bytes) -> None:
-    global _maker  # noqa: PLW0603  what an initializer leaves for the calls has no other place
-    # Opened with the first piece: what that fails with is handed on, what an initializer fails with is not.
+    global _maker  # noqa: PLW0603  an initializer has no other way to pass a value to the calls
+    # Opened with the first piece, whose errors are passed on; those of an initializer are not.
     _maker = cache(partial(_opened, msgspec.json.decode(start, type=Start), lambda: stop.value))
 
 

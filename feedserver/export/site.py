@@ -1,13 +1,14 @@
-"""What an exported site consists of: units, and the documents of each.
+"""Lists the units of an exported site, and makes the documents of each.
 
-A unit is what changes as one: a listing with its page, feeds and archive documents; a group of listings;
-the directory; what does not depend on articles. Its *signature* stands for all that goes into its bytes,
-so that an equal one says that nothing needs to be made. A document is at the path that it is served at; a
-page at P is the file `P/index.html`, which every static server finds. Writes no file, and knows no HTTP.
+The documents of a unit change together: a listing with its page, feeds and archive documents; a group of
+listings; the directory; the documents that do not depend on articles. The *signature* of a unit is a digest
+of all that goes into its bytes, so a unit with an equal signature need not be made. A document has the path
+at which it is served; a page at P is the file `P/index.html`, which every static server finds. Writes no
+files, and does not know HTTP.
 
-What only a server can say is not here: deltas, health; redirects and 410 for what was retired are not here as
-documents, but `moved` tells nginx of them. The status is what it is without a server and a clock, so that the
-pages' link to it leads somewhere.
+Answers that need a server are left out: deltas and health. Redirects, and 410 for retired addresses, are not
+documents; `moved` lists them for nginx. The status page has the values that need neither a server nor a
+clock, so that the link to it works.
 """
 
 from __future__ import annotations
@@ -15,31 +16,39 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
 
-from feedserver import __version__
-from feedserver.archives import PART_ENTRIES, Part, closed_parts, month_of, next_part, previous_part
-from feedserver.cache import open_cache
-from feedserver.channels import SiteFacts, make_feed
 from feedserver.errors import IndexMovedError
 from feedserver.export.folder import OWN
 from feedserver.export.moved import nginx_lines
+from feedserver.feeds.cache import open_cache
+from feedserver.feeds.channels import SiteFacts, make_feed
+from feedserver.feeds.document import Document
+from feedserver.feeds.document_cache import DocumentCache
+from feedserver.feeds.document_source import series_of
+from feedserver.feeds.feed_renderer import FeedLimits
+from feedserver.feeds.publisher import Publisher
+from feedserver.feeds.representation import ENCODINGS, Representation, digest
+from feedserver.index.archives import (
+    ARCHIVE_ENTRIES,
+    ArchiveDocument,
+    closed_archives,
+    month_of,
+    next_archive,
+    previous_archive,
+)
 from feedserver.index.catalogue import CatalogueReader
-from feedserver.index.memory import Memory
-from feedserver.index.reader import FacetState, Selected
+from feedserver.index.history import PublicationHistory
+from feedserver.index.values import ListingState, Selected
 from feedserver.model import Format, Kind, ListingKey, Value
-from feedserver.publisher import Document, FeedLimits, Publisher
-from feedserver.ready import Shelf
 from feedserver.render import MEDIA_TYPES, render
-from feedserver.representation import CODINGS, Representation, digest
-from feedserver.web import directory, pages, status
-from feedserver.web.addresses import GROUPS, parse
-from feedserver.web.pages import SiteChrome
+from feedserver.site import directory, icons, pages, status
+from feedserver.site.addresses import GROUPS, ListTarget, parse
+from feedserver.site.pages import SiteChrome
 
 SUFFIXES: Mapping[str, str] = {"br": ".br", "gzip": ".gz"}
 
@@ -47,20 +56,20 @@ SUFFIXES: Mapping[str, str] = {"br": ".br", "gzip": ".gz"}
 _LONGEST_NAME = 255
 _LONGEST_END = max(len(f".{fmt.value}{suffix}") for fmt in Format for suffix in SUFFIXES.values())
 
-# Units that the server answers from before it looks what was retired.
+# Units that the server answers from before it looks for retired addresses.
 _NEVER_RETIRED = ("/", "/static")
 
 # The lines for nginx, below the export's own notes, which no server shows.
 MOVED = f"/{OWN}/moved.map"
 
-_NOT_FOUND = "There is nothing at this address."
+# A file is written once, so it gets its date at once, which is up to a second ahead of the clock.
+LEAD_SECONDS = 1.0
 
-# Facts of the status that are not about a running server, and change with the articles only.
-_FACTS_OF_A_SITE = ("articles", "newest change", "listings")
+_NOT_FOUND = "There is nothing at this address."
 
 
 class Scope(Value, frozen=True):
-    """What of the site is exported; `pages` are also the directory and the lists of listings."""
+    """The parts of the site to export; `pages` includes the directory and the lists of listings."""
 
     formats: tuple[Format, ...] = tuple(Format)
     archives: bool = True
@@ -82,12 +91,17 @@ class ExportPlan(Value, frozen=True):
 
 
 class Unit(Value, frozen=True):
-    """One unit: a listing, or what `key` is None for. `weight` is about how many entries go into it."""
+    """A unit: a listing, or a unit of another kind, whose `key` is None.
+
+    `weight` is about how many entries go into it, `retraction` names the last commit by which an article
+    left it.
+    """
 
     name: str
     signature: str
     key: ListingKey | None = None
     weight: int = 1
+    retraction: str = ""
 
 
 class Made(NamedTuple):
@@ -102,22 +116,31 @@ class ExportSite:
     """Makes the documents of one site. For one thread; open it after a fork, never before.
 
     Attributes:
-        plan: which site, and what of it.
+        plan: the site, and the parts of it to export.
     """
 
     def __init__(self, plan: ExportPlan) -> None:
         self.plan = plan
         site, state_dir = plan.site, Path(plan.state_dir)
-        # Keeps nothing: each document is made once. What cannot be made shall not be what it was before.
-        cache = open_cache("null://", state_dir, 1)
-        self._publisher = Publisher(state_dir, site, plan.limits, cache, shelf=Shelf(0, 0))
-        self._catalogue = CatalogueReader(state_dir)
-        self._memory = Memory(state_dir)
-        self._chrome = SiteChrome(
-            title=site.title, description=site.description, language=site.language, base_url=site.base_url
+        # Without a cache: each document is made once, and one that cannot be made must not be an older one.
+        cache = open_cache("null://", state_dir, lambda: "", max_age=1, max_size=1)
+        # A state folder that cannot be used is refused before anything is written.
+        PublicationHistory(state_dir).close()
+        self._publisher = Publisher(
+            state_dir, site, plan.limits, cache, document_cache=DocumentCache(0, 0), lead=LEAD_SECONDS
         )
+        self._catalogue = CatalogueReader(state_dir)
+        self._chrome = SiteChrome(
+            title=site.title,
+            description=site.description,
+            language=site.language,
+            base_url=site.base_url,
+            icon=site.icon,
+        )
+        self._icon_url = icons.redirect_url(site.icon, site.base_url)
+        self._icons = icons.own_addresses({*plan.redirects, *site.retired})
         self._retired = {name for one in site.retired for name in (_file(one), f"{_file(one)}/index.html")}
-        self._base = _digest([self._publisher.fingerprint, plan.scope, CODINGS, pages.look()])
+        self._base = _digest([self._publisher.fingerprint, plan.scope, ENCODINGS, pages.look()])
         self._shared: Mapping[str, Callable[[], Iterator[Made]]] = {
             "/": self._directory,
             "/static": self._static,
@@ -127,7 +150,6 @@ class ExportSite:
 
     def close(self) -> None:
         """Give the connections back."""
-        self._memory.close()
         self._catalogue.close()
         self._publisher.close()
 
@@ -140,7 +162,7 @@ class ExportSite:
         return f"{self._catalogue.revision()} {self._catalogue.open_month()}"
 
     def units(self) -> list[Unit]:
-        """What the site consists of now, the largest first.
+        """The units of the site now, the largest first.
 
         Raises:
             IndexNotReadyError: before the first index is complete.
@@ -155,6 +177,7 @@ class ExportSite:
                 signature=self._signature(state, open_month),
                 key=state.key,
                 weight=state.count if scope.archives else min(state.count, shown),
+                retraction=series_of(state.retraction),
             )
             for state in states
             if self._is_exported(state)
@@ -180,13 +203,13 @@ class ExportSite:
             yield from (one for one in made if isinstance(one, str) or one.path not in self._retired)
 
     def signature(self, unit: Unit) -> str:
-        """The signature that a listing has now; empty if it is gone, and for what is no listing."""
-        state = None if unit.key is None else self._catalogue.facet(unit.key)
+        """The current signature of a listing; empty if it is gone, and for other units."""
+        state = None if unit.key is None else self._catalogue.listing(unit.key)
         return "" if state is None else self._signature(state, self._catalogue.open_month())
 
     # --- units ----------------------------------------------------------------------------------
 
-    def _shared_units(self, states: list[FacetState]) -> list[Unit]:
+    def _shared_units(self, states: list[ListingState]) -> list[Unit]:
         if not self.plan.scope.pages:
             return []
         everything = _digest([self._base, sorted(_identity(state) for state in states)])
@@ -195,18 +218,20 @@ class ExportSite:
             {f"/{name}": sum(state.key.kind is kind for state in states) for name, kind in GROUPS.items()}
         )
         lines["/"] = lines.total()
+        last = series_of(max(state.retraction for state in states)) if states else ""
         changing = [
-            Unit(name=name, signature=everything, weight=1 + count // 2) for name, count in lines.items()
+            Unit(name=name, signature=everything, weight=1 + count // 2, retraction=last)
+            for name, count in lines.items()
         ]
-        return [*changing, Unit(name="/static", signature=self._base)]
+        return [*changing, Unit(name="/static", signature=_digest([self._base, self._icons]))]
 
     def _moved_unit(self) -> list[Unit]:
         redirects, retired = self.plan.redirects, self.plan.site.retired
-        if not redirects and not retired:
+        if not redirects and not retired and not self._icon_url:
             return []
         return [Unit(name=MOVED, signature=_digest([self._base, sorted(redirects.items())]))]
 
-    def _is_exported(self, state: FacetState) -> bool:
+    def _is_exported(self, state: ListingState) -> bool:
         """Whether a listing has files: not where the server answers something else at its address."""
         key, site = state.key, self.plan.site
         if key.kind not in self.plan.scope.kinds or key.address in site.retired:
@@ -214,7 +239,7 @@ class ExportSite:
         is_moved = not state.count and key.address in self.plan.redirects
         return _has_place(key) and not is_moved
 
-    def _signature(self, state: FacetState, open_month: int) -> str:
+    def _signature(self, state: ListingState, open_month: int) -> str:
         return _digest([self._base, _identity(state), open_month])
 
     # --- documents ------------------------------------------------------------------------------
@@ -226,15 +251,15 @@ class ExportSite:
             yield Made(_file(document.address), publisher.feed_document(document))
         if scope.pages:
             yield _page(key.address, pages.listing_page(self._chrome, *publisher.feed(key)))
-        state = self._catalogue.facet(key) if scope.archives else None
+        state = self._catalogue.listing(key) if scope.archives else None
         if state is not None:
             yield from self._archives(state, sources)
 
-    def _archives(self, state: FacetState, sources: Collection[str]) -> Iterator[Made | str]:
-        """The archive documents, each under a source: what is in its bytes follows from its entries, its
-        neighbours and what the listing says of itself."""
+    def _archives(self, state: ListingState, sources: Collection[str]) -> Iterator[Made | str]:
+        """The archive documents, each with a source that determines its bytes: its entries, its neighbours
+        and the metadata of the listing."""
         members, open_month = self._catalogue.members(state), self._catalogue.open_month()
-        if self._catalogue.facet(state.key) != state:  # in another build its id is that of another listing
+        if self._catalogue.listing(state.key) != state:  # in another build its id is that of another listing
             raise IndexMovedError(f"{state.key.address} changed while it was read")
         of_month = [month_of(member.published) for member in members]
         months = Counter(of_month)
@@ -242,32 +267,35 @@ class ExportSite:
         about = [self._base, state.title, state.taxonomy]
         begin = 0
         for month in sorted(months):
-            for number in range(1, closed_parts(months, month, open_month) + 1):
-                part = Part(month=month, number=number)
-                end = min(begin + part.offset + PART_ENTRIES, begin + months[month])
-                digests = [member.digest for member in members[begin + part.offset : end]]
-                neighbours = [previous_part(part, months, open_month), next_part(part, months, open_month)]
-                source = _digest([state.key.address, *about, part, neighbours, digests])
+            for number in range(1, closed_archives(months, month, open_month) + 1):
+                archive = ArchiveDocument(month=month, number=number)
+                end = min(begin + archive.offset + ARCHIVE_ENTRIES, begin + months[month])
+                digests = [member.digest for member in members[begin + archive.offset : end]]
+                neighbours = [
+                    previous_archive(archive, months, open_month),
+                    next_archive(archive, months, open_month),
+                ]
+                source = _digest([state.key.address, *about, archive, neighbours, digests])
                 needed = {fmt: f"{source}.{fmt.value}" for fmt in self.plan.scope.formats}
                 yield from (one for one in needed.values() if one in sources)
                 missing = {fmt: one for fmt, one in needed.items() if one not in sources}
                 if missing:
-                    yield from self._part(history, part, digests, missing)
+                    yield from self._archive(history, archive, digests, missing)
             begin += months[month]
 
-    def _part(
-        self, history: Selected, part: Part, digests: list[bytes], missing: Mapping[Format, str]
+    def _archive(
+        self, history: Selected, archive: ArchiveDocument, digests: list[bytes], missing: Mapping[Format, str]
     ) -> Iterator[Made]:
-        """An archive document in some formats: what the publisher would make, but selected once."""
-        entries = self._catalogue.part(history.state, part)
+        """An archive document in some formats, as the publisher makes it, but with one query for all."""
+        entries = self._catalogue.archive(history.state, archive)
         if [one.digest for one in entries] != [one.hex() for one in digests]:
             raise IndexMovedError(f"{history.state.key.address} changed while it was read")
-        feed = make_feed(msgspec.structs.replace(history, entries=entries), self.plan.site, part)
+        feed = make_feed(msgspec.structs.replace(history, entries=entries), self.plan.site, archive)
         for fmt, source in missing.items():
-            document = Document(history.state.key, fmt, part)
+            document = Document(history.state.key, fmt, archive)
             body = render(feed, fmt)
-            etag, now = digest(body), datetime.now(UTC)
-            moment = self._memory.last_modified(document.address, etag, history.state.changed, now)
+            etag = digest(body)
+            moment = self._publisher.last_modified(document, etag, history.state)
             yield Made(_file(document.address), Representation(body, MEDIA_TYPES[fmt], etag, moment), source)
 
     def _directory(self) -> Iterator[Made]:
@@ -275,26 +303,35 @@ class ExportSite:
         everything, groups = directory.everything(publisher), directory.groups(publisher)
         yield _page("/", pages.directory_page(chrome, everything, groups))
         yield _made("/all.opml", directory.OPML_TYPE, directory.opml(publisher))
-        known = status.index_facts(publisher)
-        facts = {"version": __version__, **{name: known[name] for name in _FACTS_OF_A_SITE}}
-        yield _page("/status", pages.status_page(chrome, facts))
-        yield _made("/status.json", "application/json", status.as_json(facts, None))
+        yield _made("/recommended.opml", directory.OPML_TYPE, directory.recommended_opml(publisher))
+        known = status.status_of_articles(publisher)
+        yield _page("/status", pages.status_page(chrome, status.values(known)))
+        yield _made("/status.json", "application/json", status.as_json(known, None))
 
     def _group(self, kind: Kind) -> Iterator[Made]:
-        publisher, address = self._publisher, f"/{kind.value}"
-        yield _page(address, pages.group_page(self._chrome, directory.group(publisher, kind)))
-        yield _made(f"{address}.opml", directory.OPML_TYPE, directory.opml(publisher, kind))
-        yield _made(f"{address}.json", "application/json", directory.as_json(publisher, kind))
+        publisher = self._publisher
+        for page in range(1, directory.page_count(publisher, kind) + 1):
+            address = ListTarget(kind, "", page).address
+            yield _page(address, pages.group_page(self._chrome, directory.group(publisher, kind, page)))
+            yield _made(f"{address}.opml", directory.OPML_TYPE, directory.opml(publisher, kind, page))
+            yield _made(f"{address}.json", "application/json", directory.as_json(publisher, kind, page))
 
     def _moved(self) -> Iterator[Made]:
-        lines = nginx_lines(self.plan.redirects, self.plan.site.retired)
+        moved_icons = dict.fromkeys(self._icons, self._icon_url) if self._icon_url else {}
+        lines = nginx_lines(self.plan.redirects, self.plan.site.retired, moved_icons)
         yield _made(MOVED, "text/plain", lines.encode())
 
     def _static(self) -> Iterator[Made]:
         for name in pages.STATIC_DIGESTS:
-            yield _made(f"/static/{name}", "", (pages.STATIC_DIR / name).read_bytes())
+            yield _static_file(f"/static/{name}", name)
+        if not self._icon_url:
+            yield from (_static_file(address, icons.ADDRESSES[address]) for address in self._icons)
         page = pages.error_page(self._chrome, 404, "Not found", _NOT_FOUND)
         yield _made("/404.html", "text/html", page.encode())
+
+
+def _static_file(address: str, name: str) -> Made:
+    return _made(address, "", (pages.STATIC_DIR / name).read_bytes())
 
 
 def _has_place(key: ListingKey) -> bool:
@@ -315,7 +352,7 @@ def _is_name_of_file(domain: str) -> bool:
     return document == "index.html" or document.endswith(tuple(f".{fmt.value}" for fmt in Format))
 
 
-def _identity(state: FacetState) -> list[object]:
+def _identity(state: ListingState) -> list[object]:
     """All of a listing's state that can be seen, and the same after a rebuild of the index."""
     quiet_since = None if state.count else state.since
     return [

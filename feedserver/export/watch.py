@@ -1,10 +1,10 @@
-"""Keeps an export folder equal to the index while articles change: "static when wanted".
+"""Keeps an export folder up to date while articles change.
 
 Looks at the index as the threads of a server do (`index.commits`), and exports after each commit that changed
-something, one export at a time: what is committed meanwhile is in the next one. The folder stays locked
-between exports; it is opened anew after an error, and where another one lies at its path. What goes wrong is
-said once and tried again, at longer and longer intervals; only who stops this ends it. Does not index and
-need not know who does.
+something, one export at a time: the next one includes commits that happen meanwhile. The folder stays locked
+between exports. It is opened anew after an error, and if another folder is at its path. A failure is logged
+once and tried again at growing intervals; the watch ends only when it is stopped. Does not index, and does
+not depend on the process that does.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 # How often the index is looked at: a comparison of 48 bytes (measured: less than a percent of a core).
 LOOK_SECONDS = 0.01
 
-# After what failed: a second, then each time twice as long.
+# The wait after a failure: a second, then twice as long each time.
 FIRST_RETRY_SECONDS = 1.0
 LONGEST_RETRY_SECONDS = 60.0
 
@@ -38,7 +38,7 @@ class ExportWatch:
     """The watch over one folder. A context manager; for one thread.
 
     Args:
-        plan: which site, and what of it.
+        plan: the site, and the parts of it to export.
         folder: as for `run.export`.
         is_stopped: asked all the time; ends an export between two documents, too.
 
@@ -95,7 +95,7 @@ class ExportWatch:
                 self._tell({str(failure): failure.trace for failure in failures}, is_retry=is_retry)
         except IndexNotReadyError:
             pass  # the first index is being built
-        # Exception: a damaged row raises what it likes. It is said and tried again, as anything that fails.
+        # Exception, because a damaged row may raise any. It is logged and tried again, as every failure.
         except Exception as error:
             self._start_over()
             self._tell(dict([self._told_as(error)]), is_retry=is_retry)
@@ -118,7 +118,7 @@ class ExportWatch:
         return summary.failures
 
     def _open_folder(self) -> Folder:
-        """The folder that lies at the path now: by it the files are written, whatever is open and locked."""
+        """The folder that is at the path now: files are written by path, whichever folder is locked."""
         if self._folder is not None and not self._folder.is_in_place():
             self._folder.close()
             self._folder = None
@@ -127,14 +127,14 @@ class ExportWatch:
         return self._folder
 
     def _start_over(self) -> None:
-        """Open everything anew with the next look, which finds out what the folder holds."""
+        """Open all anew at the next look, which reads the records of the folder again."""
         self._exported = ""
         self.close()
 
     def _tell(self, problems: Mapping[str, str], *, is_retry: bool) -> None:
         """Log the problems that the export before this did not have, and note when to try again.
 
-        Later than before only if this was the time to try again: a commit says nothing of what failed.
+        Later than before only if this was a retry: a commit is no attempt to mend the failure.
         """
         for sentence in problems.keys() - self._told:
             log.error("%s", "\n".join(filter(None, (sentence, problems[sentence]))))
@@ -153,7 +153,7 @@ class ExportWatch:
         if isinstance(error, BrokenProcessPool):
             return f"{self._path}: {death(error)}", ""
         if isinstance(error, SQLAlchemyError):
-            return f"the index or the memory cannot be used: {error.__cause__ or error}", ""
+            return f"the index or the publication history cannot be used: {error.__cause__ or error}", ""
         if isinstance(error, FeedserverError):
             return str(error), ""
         return f"{type(error).__name__}: {error}", "".join(traceback.format_exception(error))

@@ -1,11 +1,17 @@
-"""The index of the article files and the memory of what was published, on SQLAlchemy Core.
+"""The index of the article files and the publication history, on SQLAlchemy Core.
 
-`schema` names the tables, `builds` the files they live in, `statements` compiles what is asked for often.
+`schema` defines the tables, `builds` opens the files that hold them, `statements` compiles frequent
+statements. `facts` are values that a build and the publication history note of themselves; `noted` stores
+them.
 
-One process writes: `keeper` opens, begins and replaces builds, `predecessor` hands over from the one
-before; `writer` changes a build with `files`, `candidates`, `entries`, `taxonomies` and `ledger`, `loading`
-fills a new one, `recovery` mends what a sudden death left; `contents` takes readings apart for them, and
-`decisions` says what is published. Many processes read: `reader` answers selections, `commits` tells it when
-to look again, `catalogue` answers what concerns everything. `memory` keeps what cannot be found out again
-from the files.
+One process writes. `keeper` opens, begins and replaces builds; `predecessor` reads the build before. `writer`
+changes a build with `files`, `candidates`, `entries`, `taxonomies` and `ledger`; `loading` fills a new one;
+`recovery` repairs the traces of a crash. `contents` converts readings for them, and `decisions` decides which
+articles are published.
+
+Many processes read. `serving` is the connection that follows the serving build, and `commits` tells it when
+to look; `reader` answers questions with `values`, `catalogue` those about the whole site.
+
+`history` keeps the facts that no file can tell, `copies` copies it, and `takeover` renames the one of an
+older release.
 """

@@ -1,48 +1,60 @@
-"""The files that index and memory live in, and the connections to them.
+"""The files that index and publication history live in, and the connections to them.
 
-Each build of the index is a file of its own; the pointer file `current` names the one that serves
-and is replaced atomically. A database is never renamed over another one: with WAL, readers would
-then see neither the new rows nor a moved `data_version` (measured). Knows nothing of what the tables
-mean. Keeps promise 7: a build in progress is invisible until the pointer names it, and who reads the
-one before is told by a commit to it.
+Each build of the index is a file of its own. The pointer file `current` names the one that serves, and is
+replaced atomically. A database is never renamed over another one: in WAL mode, readers would then see neither
+the new rows nor another `data_version` (measured). Does not know the tables. Keeps promise 7: a build in
+progress is invisible until the pointer names it, and a commit to the build before tells its readers.
 """
 
 from __future__ import annotations
 
 import logging
 import os
+import re
 import secrets
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote
 
+import msgspec
 from sqlalchemy import URL, Connection, Engine, create_engine, event
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DatabaseError, DBAPIError
 from sqlalchemy.pool import NullPool
+
+from feedserver.system import private
 
 log = logging.getLogger(__name__)
 
 Item = TypeVar("Item")
 
 POINTER = "current"
-MEMORY = "memory.sqlite"
+RENEWAL_REQUEST = "renewal-request"
+HISTORY_FILE = "history.sqlite"
 # SQLite allows 32,766 variables in a statement; a thousand keys keep statements short.
 PIECE = 1000
 
-# SQLite's own default; and what a serving thread needs, which has two connections and is one of many. What
-# it reads again comes from the system's cache, which all of them share.
+# SQLite's default, and less for a serving thread, which has two connections and is one of many. The pages
+# that it reads again come from the cache of the operating system, which all threads share.
 WRITER_CACHE_KIB = 2000
 READER_CACHE_KIB = 256
 
-# Readers never block a writer in WAL; this is for two writers of the memory that meet.
+# Readers never block a writer in WAL; this is for two writers of the publication history that meet.
 BUSY_TIMEOUT_SECONDS = 5.0
 
-# Between tries where several open a new file at once, which takes each a few milliseconds.
+# A serving thread does not wait longer to open a build: if this one is damaged it has another one soon.
+READER_PATIENCE_SECONDS = 0.5
+
+_DAMAGE = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+
+# Between tries if several processes open a new file at once, which takes each a few milliseconds.
 _MEETING_SECONDS = 0.005
+
+
+_BUILD_NAME = re.compile(r"index-[0-9a-f]+\.sqlite")
 
 
 def pointer_path(state_dir: Path) -> Path:
@@ -51,26 +63,54 @@ def pointer_path(state_dir: Path) -> Path:
 
 
 def serving_build(state_dir: Path) -> Path | None:
-    """The database file of the serving build, or None before the first one is complete."""
+    """The database file of the serving build; None before the first one is complete, or if none is named.
+
+    A pointer that was cut short or overwritten names none, like one that was removed.
+    """
     try:
-        name = pointer_path(state_dir).read_text(encoding="utf-8").strip()
+        name = pointer_path(state_dir).read_bytes().decode("ascii", "replace").strip()
     except FileNotFoundError:
         return None
     build = state_dir / name
-    return build if name and build.is_file() else None
+    return build if _BUILD_NAME.fullmatch(name) and build.is_file() else None
+
+
+def all_builds(state_dir: Path) -> list[Path]:
+    """The builds in a state folder, also those that no pointer names; the newest first."""
+    found = [(path.stat().st_mtime_ns, path) for path in state_dir.glob("index-*.sqlite")]
+    return [path for _, path in sorted(found, reverse=True)]
+
+
+def ask_for_renewal(state_dir: Path, build: str) -> None:
+    """Tell the indexer that a reader found a build damaged, if that can be written."""
+    with suppress(OSError):
+        descriptor = private.open_file(state_dir / RENEWAL_REQUEST, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        with open(descriptor, "wb") as file:  # noqa: PTH123  of a descriptor
+            file.write(build.encode())
+
+
+def take_renewal_request(state_dir: Path) -> str:
+    """The build that a reader found damaged since the last call; empty for none."""
+    request = state_dir / RENEWAL_REQUEST
+    try:
+        build = request.read_bytes().decode(errors="replace")
+        request.unlink()
+    except OSError:
+        return ""
+    return build
 
 
 def new_build(state_dir: Path) -> Path:
-    """A file name that no build has had."""
+    """A file name that no build had before."""
     return state_dir / f"index-{secrets.token_hex(6)}.sqlite"
 
 
 def publish_build(state_dir: Path, build: Path) -> None:
-    """Make a complete build the serving one, atomically, and have the readers of the one before look."""
+    """Make a complete build the serving one, atomically, and notify the readers of the one before."""
     replaced = serving_build(state_dir)
-    # Not by mkstemp, whose files only their owner can read: servers may run as another user.
     temporary = state_dir / f".current-{secrets.token_hex(6)}"
-    with temporary.open("x", encoding="utf-8") as file:
+    descriptor = private.open_file(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         file.write(build.name + "\n")
         file.flush()
         os.fsync(file.fileno())
@@ -80,15 +120,15 @@ def publish_build(state_dir: Path, build: Path) -> None:
 
 
 def _signal_readers(replaced: Path) -> None:
-    """Commit to a build that serves no more: its readers look at the pointer after a commit (`reader`).
+    """Commit to a build that serves no more: its readers look at the pointer after a commit (`serving`).
 
-    After the rename, because who looked before it would not look again. What cannot be written, damaged say,
-    gives no signal; its readers look at the pointer by themselves, a little later.
+    After the rename: a reader that looked before it would not look again. A damaged build cannot be committed
+    to; its readers look at the pointer by themselves, a little later.
     """
-    engine = open_engine(replaced)
+    engine = open_engine(replaced, patience=READER_PATIENCE_SECONDS)
     try:
         with engine.connect() as connection, transaction(connection, write=True):
-            # A number that SQLite keeps for applications; only that it is written counts.
+            # A number that SQLite keeps for applications. Its value does not matter, only the commit does.
             connection.exec_driver_sql(f"PRAGMA user_version={secrets.randbits(31)}")
     except DBAPIError as error:
         log.info("the readers of %s are not told that it is replaced: %s", replaced, error.orig)
@@ -97,11 +137,30 @@ def _signal_readers(replaced: Path) -> None:
 
 
 def remove_other_builds(state_dir: Path, keep: Path | None) -> None:
-    """Delete every build but one, or all; a reader that still has an old one open keeps its open file."""
-    # With the files that SQLite puts beside a database, also where the database itself is gone already.
+    """Delete all builds, or all but one; a reader that has a deleted one open can go on reading it."""
+    # And the files that SQLite puts beside a database, even if the database itself is gone.
     for leftover in [*state_dir.glob("index-*.sqlite*"), *state_dir.glob(".current-*")]:
         if keep is None or not leftover.name.startswith(keep.name):
             leftover.unlink(missing_ok=True)
+
+
+class DamagedValueError(sqlite3.DatabaseError):
+    """A stored value cannot be decoded: SQLite reads it, but no release has written it."""
+
+    sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+
+
+def is_damage(error: BaseException) -> bool:
+    """Whether a database error says that the file is no database, or a damaged one."""
+    code = getattr(getattr(error, "orig", error), "sqlite_errorcode", 0)
+    # The low byte of the code for a read that ends within a page says only "error of input or output".
+    return code & 0xFF in _DAMAGE or code == sqlite3.SQLITE_IOERR_SHORT_READ
+
+
+def damaged_value(error: BaseException) -> DamagedValueError | None:
+    """The value that a database error is about, if it is about one that cannot be decoded."""
+    original = getattr(error, "orig", None)
+    return original if isinstance(original, DamagedValueError) else None
 
 
 def open_engine(
@@ -115,7 +174,8 @@ def open_engine(
 
     Args:
         database: the file.
-        create: create it when it is missing; otherwise a missing file is an error on connecting.
+        create: create it when it is missing, for this user alone; otherwise a missing file is an error on
+            connecting.
         patience: how long to wait for another writer, in seconds.
         cache_kib: how much of the file a connection keeps in memory, in KiB.
     """
@@ -133,16 +193,24 @@ def open_engine(
     # commits, and those are found again from the files.
     pragmas = ["synchronous=NORMAL", f"cache_size=-{cache_kib}"]
 
+    if create:
+
+        @event.listens_for(engine, "do_connect")
+        def _on_do_connect(*_: object) -> None:
+            # If the file cannot be created, SQLite cannot create it either, and says why.
+            with suppress(OSError):
+                private.create_file(database)
+
     @event.listens_for(engine, "connect")
     def _on_connect(connection: Any, _record: object) -> None:  # Any: the driver's own connection
-        # The driver must not begin transactions by itself, or a read would not be one snapshot.
+        # The driver must not begin transactions by itself, or several reads would not be one snapshot.
         connection.isolation_level = None
         try:
             _use_log(connection, patience)
             for pragma in pragmas:
                 connection.execute(f"PRAGMA {pragma}")
         except BaseException:
-            connection.close()  # nobody else has it
+            connection.close()  # SQLAlchemy does not know it yet
             raise
 
     @event.listens_for(engine, "begin")
@@ -153,10 +221,10 @@ def open_engine(
 
 
 def _use_log(connection: Any, patience: float) -> None:
-    """Have a file written by way of a log (WAL).
+    """Set WAL mode.
 
-    Of several connections that meet at a new file, SQLite refuses some at once instead of letting them wait
-    as it was told (its busy handler is not asked where waiting could be for ever).
+    If several connections do so at once on a new file, SQLite refuses some immediately instead of letting
+    them wait: it does not call its busy handler where the wait could last for ever.
     """
     until = time.monotonic() + patience
     while True:
@@ -172,33 +240,42 @@ def _use_log(connection: Any, patience: float) -> None:
 
 @contextmanager
 def transaction(connection: Connection, *, write: bool = False) -> Iterator[None]:
-    """One transaction: a snapshot to read from, or one that also writes.
+    """Open one transaction: a snapshot to read from, or one that also writes.
 
-    A write transaction takes its lock at once, so that what it reads first cannot be outdated by
-    another writer (SQLite would refuse to upgrade the lock later, with SQLITE_BUSY).
+    A write transaction takes its lock at once. Otherwise another writer could commit between its first read
+    and its first write, and SQLite would refuse the write with SQLITE_BUSY.
+
+    Raises:
+        DatabaseError: if a value that was read cannot be decoded. It is the error that a damaged page gives,
+            so a damaged value is handled wherever damage is.
     """
     connection.info["begin"] = "BEGIN IMMEDIATE" if write else "BEGIN"
-    with connection.begin():
-        yield
+    try:
+        with connection.begin():
+            yield
+    except msgspec.DecodeError as error:
+        damaged = DamagedValueError(f"a stored value is damaged: {error}")
+        damaged.__cause__ = error
+        raise DatabaseError(None, None, damaged) from damaged
 
 
 def in_pieces(items: Iterable[Item]) -> Iterator[list[Item]]:
-    """The items in lists that fit into the IN of one statement."""
+    """Split items into lists that fit into the IN of one statement."""
     everything = list(items)
     return (everything[start : start + PIECE] for start in range(0, len(everything), PIECE))
 
 
-def trust_the_system(connection: Connection) -> None:
-    """Write without a log, and leave it to the operating system when: for a build that nobody reads yet.
+def write_without_log(connection: Connection) -> None:
+    """Write without a log and without waiting for the disk: for a build that no process reads yet.
 
-    It is thrown away if the process or the machine dies; a log would be written and copied in vain.
+    It is thrown away if the process or the machine dies, so a log would be written in vain.
     """
     _pragmas(connection, "journal_mode=MEMORY", "synchronous=OFF")
 
 
 def write_out(connection: Connection, build: Path) -> None:
-    """Have all on the disk, and from now on what is committed, by a log that lets others read meanwhile."""
-    # Before the log is there, whose lock would be lost with the file (SQLite's "How To Corrupt", 2.2).
+    """Write a build to the disk, and use a log from now on, so that others can read meanwhile."""
+    # Before there is a log: closing this file would drop the locks on it (SQLite's "How To Corrupt", 2.2).
     with build.open("rb") as file:
         os.fsync(file.fileno())
     _pragmas(connection, "synchronous=NORMAL", "journal_mode=WAL")

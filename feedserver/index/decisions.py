@@ -1,7 +1,8 @@
-"""What to publish: which file is an article, with which `updated`, in which listings.
+"""Decides about publication: the file that wins an id, the `updated` of an article, its listings.
 
-Pure decisions over values; the writer asks them. Nothing here reads the database, a file or the
-clock. Promises 4 and 6 meet here: a future article is no candidate yet, and mtimes never decide.
+Pure functions over values, called by the writer; nothing here reads the database, a file or the clock. Keeps
+promises 4 and 6: an article of the future is not live yet, and an mtime never decides which file wins an id.
+It gives only the time of a visible change (`decide_updated`).
 """
 
 from __future__ import annotations
@@ -10,27 +11,29 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from feedserver.model import (
-    Article,
-    FileContent,
-    Finding,
-    Kind,
-    ListingKey,
-    Selection,
-    Severity,
-    Value,
-)
+from feedserver.articles.digests import is_visible_change
+from feedserver.findings import FindingCode
+from feedserver.index.file_values import FileContent
+from feedserver.model import Article, Finding, Kind, ListingKey, Selection, Value
 
 # Before every time that an article can state.
 _NEVER = -(1 << 62)
+
+# Rapid edits may put `updated` this far ahead of the clock, in seconds. The W3C's feed validator calls a date
+# more than ten minutes ahead implausible; one that is was made while the clock was wrong.
+MOST_AHEAD_SECONDS = 600
+
+# A clock that is set by more seconds than this was wrong, before or after. Smaller steps are ignored.
+CLOCK_STEP_SECONDS = 5
 
 
 class Candidate(NamedTuple):
     """A file's claim to be the article of an id. Times in seconds since the epoch.
 
     `order_path` is the id prefix of the root and the path below it; `declared_update` the article's
-    own `updatedDateTime`. A provisional publication is the file's mtime or the time of first sight. The
-    digests and the JSON of the listings are those of `StatedArticle`.
+    own `updatedDateTime`. It is visible from the later of `published` and `visible_from` on, and no longer at
+    `visible_until`. A provisional publication is the file's mtime or the time of first sight. The digests and
+    the JSON of the listings are those of `StatedArticle`.
     """
 
     file_id: int
@@ -43,10 +46,13 @@ class Candidate(NamedTuple):
     digest: bytes = b""
     visible_digest: bytes = b""
     listings: bytes = b""
+    visible_from: int = 0
+    visible_until: int | None = None
 
     def is_live(self, now: int) -> bool:
-        """Whether its time of publication has come."""
-        return self.published <= now
+        """Whether its time of publication has come, and that of its expiry has not."""
+        is_over = self.visible_until is not None and self.visible_until <= now
+        return max(self.published, self.visible_from) <= now and not is_over
 
     def stated_update(self, now: int) -> int:
         """`updatedDateTime` unless it lies in the future, else the publication, where the file states one."""
@@ -56,7 +62,7 @@ class Candidate(NamedTuple):
 
 
 class Usable(Value, frozen=True):
-    """A file that changed and the content of it that counts: its own, or the last good one.
+    """A changed file, with the content that counts: its own, or the last good one.
 
     `mtime` is the one that belongs to the content, in seconds since the epoch.
     """
@@ -68,9 +74,10 @@ class Usable(Value, frozen=True):
 
 
 class KnownArticle(Value, frozen=True):
-    """What the memory holds of an article. Times in seconds since the epoch.
+    """An article in the publication history. Times in seconds since the epoch.
 
-    `first_seen` is the publication of an article without a date of its own.
+    `digest` is the one that `articles.digests` makes, or that an older version of it made; `first_seen` is
+    the publication of an article without a date of its own.
     """
 
     digest: bytes
@@ -78,10 +85,9 @@ class KnownArticle(Value, frozen=True):
     first_seen: int | None = None
 
 
-def next_due(published: int, declared_update: int | None, now: int) -> int | None:
-    """The next moment after `now` at which time alone changes what a candidate means."""
-    ahead = [time for time in (published, declared_update) if time is not None and time > now]
-    return min(ahead, default=None)
+def next_due(now: int, *moments: int | None) -> int | None:
+    """The next of the moments at which time alone changes a candidate: the first after `now`, if any is."""
+    return min((moment for moment in moments if moment is not None and moment > now), default=None)
 
 
 def choose_winner(candidates: Iterable[Candidate], now: int) -> Candidate | None:
@@ -94,27 +100,29 @@ def choose_winner(candidates: Iterable[Candidate], now: int) -> Candidate | None
 
 def doubled_id(winner: str) -> Finding:
     """The finding about a file whose id another live file has."""
-    return Finding(
-        severity=Severity.ERROR,
-        code="doubled-id",
-        message=f"has the same id as {winner}, which is newer or comes first, so this one is not shown",
+    return Finding.of(
+        FindingCode.DOUBLED_ID,
+        f"has the same id as {winner}, which is newer or comes first, so this one is not shown",
     )
 
 
 def decide_updated(candidate: Candidate, digest: bytes, known: KnownArticle | None, now: int) -> int:
     """The `updated` of an article that is about to be published, in seconds since the epoch.
 
-    The article's own `updatedDateTime` unless it lies in the future; else the publication, until its
-    visible fields change while it is known: then the time of that change, which is the mtime, but
-    neither before the publication, nor at or before the previous `updated`, nor after `now`.
+    This is the article's own `updatedDateTime`, unless it lies in the future. Otherwise it is the
+    publication, until the visible fields (`articles.digests`) of a known article change. Then it is the time
+    of the change: the mtime, but neither before the publication nor after `now`, and at least a second after
+    the previous `updated`, so that edits within one second put it a few seconds ahead of the clock. A
+    previous `updated` that is further ahead was made while the clock was wrong, and is decided again.
     """
     if candidate.declared_update is not None and candidate.declared_update <= now:
         return candidate.declared_update
     if known is None:
         return candidate.published
-    if known.digest == digest:
-        return known.updated
-    return min(max(candidate.mtime, candidate.published, known.updated + 1), now)
+    changed = max(min(candidate.mtime, now), candidate.published)
+    if known.updated > now + MOST_AHEAD_SECONDS:
+        return changed
+    return max(changed, known.updated + 1) if is_visible_change(known.digest, digest) else known.updated
 
 
 class LiveEntry(NamedTuple):
@@ -129,7 +137,7 @@ class LiveEntry(NamedTuple):
 
 
 def publish(winner: Candidate, known: KnownArticle | None, now: int) -> tuple[LiveEntry, KnownArticle]:
-    """The entry to publish, and what is to be remembered of it before that."""
+    """The entry to publish, and the article for the publication history, which is written first."""
     updated = decide_updated(winner, winner.visible_digest, known, now)
     first_seen = None if known is None else known.first_seen
     if winner.date_is_provisional:

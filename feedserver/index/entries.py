@@ -1,8 +1,8 @@
-"""The rows of entries: the articles that are live, and which of the claims makes each of them.
+"""The rows of entries: the live articles, each with the file that it is made of.
 
-What `decisions` says of the claims is asked for here, for batches as for a new build, and remembered before
-anything of it is published: if the process dies in between, the memory knows too much and not too little.
-Counts nothing into listings.
+Asks `decisions` about the candidates, for batches and for a new build, and writes the result into the
+publication history before anything is published: after a crash in between, the history knows too much and not
+too little. Does not count entries into listings.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from sqlalchemy import Connection, delete, insert, select
 from feedserver.index import schema
 from feedserver.index.candidates import date_by_first_sight, winners
 from feedserver.index.decisions import KnownArticle, LiveEntry, publish
-from feedserver.index.memory import Memory
+from feedserver.index.history import PublicationHistory
 from feedserver.index.statements import delete_by_key, rows_by_key, write_rows
 
 _TABLE = schema.entry
@@ -24,23 +24,23 @@ _INSERT = insert(_TABLE)
 
 
 def stored_entries(connection: Connection, article_ids: Iterable[str]) -> dict[str, LiveEntry]:
-    """The entries of the given articles as they are published; those that are not live are absent."""
+    """The published entries of the given articles; articles that are not live are absent."""
     entries = map(LiveEntry._make, rows_by_key(connection, _ROWS, _TABLE.c.article_id, article_ids))
     return {entry.article_id: entry for entry in entries}
 
 
 def decided_entries(
-    connection: Connection, memory: Memory, article_ids: Collection[str], now: int
+    connection: Connection, history: PublicationHistory, article_ids: Collection[str], now: int
 ) -> dict[str, LiveEntry]:
-    """The entries of the given articles as their claims say, remembered; those that are not live are absent.
+    """The entries of the given articles that their candidates make; articles that are not live are absent.
 
     Args:
         connection: of the index, in a write transaction.
-        memory: consulted and written.
+        history: consulted and written.
         article_ids: of the articles.
         now: in seconds since the epoch.
     """
-    known = memory.articles(article_ids)
+    known = history.articles(article_ids)
     date_by_first_sight(connection, known, now)
     learned: dict[str, KnownArticle] = {}
     entries: dict[str, LiveEntry] = {}
@@ -48,8 +48,13 @@ def decided_entries(
         entries[key], after = publish(winner, known.get(key), now)
         if after != known.get(key):
             learned[key] = after
-    memory.remember_articles(learned)
+    history.remember_articles(learned)
     return entries
+
+
+def updated_after(connection: Connection, moment: int) -> set[str]:
+    """The ids of the articles whose `updated` is later than a moment. Looks at all entries."""
+    return set(connection.scalars(select(_TABLE.c.article_id).where(_TABLE.c.updated > moment)))
 
 
 def store_entries(connection: Connection, entries: Sequence[LiveEntry]) -> None:

@@ -1,7 +1,7 @@
-"""The rows of files: what a scan found, with its stamp and what it turned out to be.
+"""The rows of files: each path that a scan found, with its stamp and its verdict.
 
-Knows nothing of articles. Keeps the half of promise 1 that says what is read again: a file whose
-stored stamp is not the one on disk.
+Does not know articles. Keeps the first half of promise 1: a file is read again if its stored stamp is not the
+one on disk.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ from sqlalchemy import (
     literal_column,
     select,
 )
-from sqlalchemy.dialects.sqlite import insert
 
 from feedserver.index import schema
-from feedserver.index.statements import delete_by_key, rows_by_key, rows_for, write_rows
-from feedserver.model import FileChange, FileKey, Stamp
+from feedserver.index.file_values import FileChange, FileKey, FileState, Stamp
+from feedserver.index.statements import delete_by_key, rows_by_key, rows_for, upsert, write_rows
 
 _KEY = ("root", "path")
-_VALUES = ("mtime_ns", "ctime_ns", "size", "inode", "verdict", "findings")
-_STAMP_COLUMNS = tuple(schema.file.c[name] for name in ("path", "mtime_ns", "ctime_ns", "size", "inode"))
+_STAMP = ("mtime_ns", "ctime_ns", "size", "inode", "state")
+_VALUES = (*_STAMP, "verdict", "findings")
+_STAMP_COLUMNS = tuple(schema.file.c[name] for name in ("path", *_STAMP))
 _STAMPS = (
     select(*_STAMP_COLUMNS)
     .where(
@@ -53,11 +53,8 @@ _OCCUPIED = select(_FOLDERS.c.value).where(
         schema.file.c.path < _FOLDERS.c.value.concat(literal_column("'0'")),
     )
 )
-_INSERT = insert(schema.file)
 _DELETE = delete(schema.file)
-_UPSERT = _INSERT.on_conflict_do_update(
-    index_elements=_KEY, set_={name: _INSERT.excluded[name] for name in _VALUES}
-)
+_UPSERT = upsert(schema.file, _KEY, _VALUES)
 
 
 def stored_stamps(
@@ -65,26 +62,32 @@ def stored_stamps(
 ) -> list[tuple[str, Stamp]]:
     """Paths and stamps of the files of a root from one path to before another, in their order.
 
-    `most` is how many there are at most; the next ones begin after the last of them.
+    At most `most` of them; ask for the next ones with the last path.
     """
     return list(map(_path_and_stamp, rows_for(connection, _STAMPS, root, first, before, most)))
 
 
 def stamps_at(connection: Connection, root: int, paths: Iterable[str]) -> list[tuple[str, Stamp]]:
-    """Those of the given paths of a root that are files, with their stamps, in any order."""
+    """The stored files among the given paths of a root, with their stamps, in any order."""
     return list(map(_path_and_stamp, rows_by_key(connection, _stamps_of(root), schema.file.c.path, paths)))
 
 
 def occupied(connection: Connection, root: int, folders: Sequence[str]) -> list[str]:
-    """The given paths of a root below which there are files, in any order."""
+    """The given paths of a root that have files below them, in any order."""
     return [
         folder for (folder,) in rows_for(connection, _OCCUPIED, msgspec.json.encode(folders).decode(), root)
     ]
 
 
-def _path_and_stamp(row: tuple[str, int, int, int, str]) -> tuple[str, Stamp]:
-    path, mtime_ns, ctime_ns, size, inode = row
-    return path, Stamp(mtime_ns=mtime_ns, ctime_ns=ctime_ns, size=size, inode=int(inode))
+def _path_and_stamp(row: tuple[str, int, int, int, str, str | None]) -> tuple[str, Stamp]:
+    path, mtime_ns, ctime_ns, size, inode, state = row
+    return path, Stamp(
+        mtime_ns=mtime_ns,
+        ctime_ns=ctime_ns,
+        size=size,
+        inode=int(inode),
+        state=FileState.SEEN if state is None else FileState(state),
+    )
 
 
 @lru_cache
@@ -93,7 +96,7 @@ def _stamps_of(root: int) -> Select[Any]:
 
 
 def store_files(connection: Connection, changes: Sequence[FileChange]) -> dict[FileKey, int]:
-    """Upsert the rows of files that exist; the ids of all that are or were known."""
+    """Store the rows of files that exist. Returns the ids of all given files that are or were known."""
     rows = [
         (
             change.key.root,
@@ -102,6 +105,7 @@ def store_files(connection: Connection, changes: Sequence[FileChange]) -> dict[F
             change.stamp.ctime_ns,
             change.stamp.size,
             str(change.stamp.inode),
+            None if change.stamp.state is FileState.SEEN else change.stamp.state.value,
             change.content.verdict.value,
             msgspec.json.encode(change.content.findings) if change.content.findings else None,
         )
@@ -131,6 +135,6 @@ def _ids_of(root: int) -> Select[Any]:
 
 
 def remove_files(connection: Connection, changes: Sequence[FileChange], ids: Mapping[FileKey, int]) -> None:
-    """Forget the files that are gone."""
+    """Delete the rows of files that are gone."""
     gone = [ids[change.key] for change in changes if change.content is None and change.key in ids]
     delete_by_key(connection, _DELETE, schema.file.c.id, gone)

@@ -1,8 +1,8 @@
-"""Counts entries in and out of their listings, one batch at a time.
+"""Counts entries into and out of their listings, one batch at a time.
 
-A ledger collects what a batch adds to and takes from each facet, so that the sums are written once. What a
-batch costs depends on the facets it touches, not on the number of articles (promise 9). It does not
-decide what is published; the writer does.
+A ledger collects the changes of a batch to each listing, so that the sums are written once. The cost of a
+batch depends on the listings that it touches, not on the number of articles (promise 9). Does not decide
+about publication; the writer does.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ from sqlalchemy import (
     bindparam,
     delete,
     func,
+    insert,
     literal_column,
     select,
     update,
 )
-from sqlalchemy.dialects.sqlite import insert
 
-from feedserver.archives import month_of
 from feedserver.index import schema
+from feedserver.index.archives import month_of
 from feedserver.index.decisions import LiveEntry
-from feedserver.index.statements import rows_by_key, write_rows
+from feedserver.index.statements import rows_by_key, upsert_sum, write_rows
 from feedserver.model import Kind, ListingKey
 
 VERSION_BITS = 128
@@ -41,14 +41,14 @@ NEWEST = 50
 # Kind and slug, as the tables have them: a first index counts millions of these.
 ListingName = tuple[str, str]
 
-# With the spelling of the title that an entry has for it: what an entry says of a listing that it is in.
-Listing = tuple[str, str, str]
+# A listing that an entry is in: kind and slug, with the spelling of the title that the entry has for it.
+SpelledListing = tuple[str, str, str]
 
-_LISTINGS = msgspec.json.Decoder(list[Listing])
+_SPELLED_LISTINGS = msgspec.json.Decoder(list[SpelledListing])
 
 
 class Sum:
-    """What a batch does to one facet, as far as entries with one spelling of its title are concerned."""
+    """The changes that the entries of a batch with the same spelling of a listing's title make to it."""
 
     __slots__ = ("months", "version")
 
@@ -58,27 +58,30 @@ class Sum:
 
 
 class Ledger:
-    """The sums of one batch.
+    """The changes that one batch of entries makes to the listings.
 
     Attributes:
-        sums: what happened to each listing that anything happened to.
-        left: which entries have left which listings.
-        joined: which entries are in which listings now, and were not or were others.
+        sums: the changes of each listing that changed.
+        left: entries with the listings that they have left.
+        joined: entries with the listings that they have joined; of an entry that changed, all that it is in.
+        retracted: the listings that an article has left.
     """
 
     def __init__(self) -> None:
-        self.sums: defaultdict[Listing, Sum] = defaultdict(Sum)
-        self.left: list[tuple[Listing, LiveEntry]] = []
-        self.joined: list[tuple[Listing, LiveEntry]] = []
+        self.sums: defaultdict[SpelledListing, Sum] = defaultdict(Sum)
+        self.left: list[tuple[SpelledListing, LiveEntry]] = []
+        self.joined: list[tuple[SpelledListing, LiveEntry]] = []
+        self.retracted: set[ListingName] = set()
 
     def move(self, old: LiveEntry | None, new: LiveEntry | None) -> None:
-        """Take an entry out of the listings it was in, and put it into those it is in.
+        """Move an entry from the listings that it was in to those that it is in now.
 
-        Where it shows the same as before, only listings that it joins or leaves are touched: a change of
-        `heat` may move it out of a selection and changes no other feed (promise 1).
+        If the entry itself is unchanged, only listings that it joins or leaves are touched: a change of
+        `heat` may move it out of a selection, and changes no other feed (promise 1).
         """
-        before = [] if old is None else _LISTINGS.decode(old.listings)
-        after = [] if new is None else _LISTINGS.decode(new.listings)
+        before = [] if old is None else _SPELLED_LISTINGS.decode(old.listings)
+        after = [] if new is None else _SPELLED_LISTINGS.decode(new.listings)
+        self.retracted |= {listing[:2] for listing in before} - {listing[:2] for listing in after}
         if old is not None and new is not None and old.digest == new.digest:
             before, after = _without(before, after), _without(after, before)
         if old is not None:
@@ -88,7 +91,7 @@ class Ledger:
             self._count(new, after, 1)
             self.joined += [(listing, new) for listing in after]
 
-    def _count(self, entry: LiveEntry, listings: Iterable[Listing], sign: int) -> None:
+    def _count(self, entry: LiveEntry, listings: Iterable[SpelledListing], sign: int) -> None:
         amount = sign * int.from_bytes(entry.digest, "big")
         month = month_of(entry.published)
         for listing in listings:
@@ -97,51 +100,55 @@ class Ledger:
             total.months[month] += sign
 
 
-def _without(listings: Iterable[Listing], others: Collection[Listing]) -> list[Listing]:
+def _without(listings: Iterable[SpelledListing], others: Collection[SpelledListing]) -> list[SpelledListing]:
     return [listing for listing in listings if listing not in others]
 
 
-# --- Facets -------------------------------------------------------------------------------------
+# --- Listings -----------------------------------------------------------------------------------
 
 
 def _literal(kind: Kind) -> ColumnElement[str]:
     return literal_column(f"'{kind.value}'", String)
 
 
-_FACETS = {kind.value: select(schema.facet).where(schema.facet.c.kind == _literal(kind)) for kind in Kind}
-_FACET_IDS = {
-    kind.value: select(schema.facet.c.slug, schema.facet.c.id).where(schema.facet.c.kind == _literal(kind))
+_LISTING_ROWS = {
+    kind.value: select(schema.listing).where(schema.listing.c.kind == _literal(kind)) for kind in Kind
+}
+_LISTING_IDS = {
+    kind.value: select(schema.listing.c.slug, schema.listing.c.id).where(
+        schema.listing.c.kind == _literal(kind)
+    )
     for kind in Kind
 }
-_INSERT_FACET = insert(schema.facet)
+_INSERT_LISTING = insert(schema.listing)
 
 
-def facet_rows(connection: Connection, names: Iterable[ListingName]) -> dict[ListingName, Any]:
-    """The facets of the given listings; those that do not exist are absent."""
+def listing_rows(connection: Connection, names: Iterable[ListingName]) -> dict[ListingName, Any]:
+    """The rows of the given listings; those that do not exist are absent."""
     return {
         (row.kind, row.slug): row
         for kind, slugs in _by_kind(names).items()
-        for row in rows_by_key(connection, _FACETS[kind], schema.facet.c.slug, slugs)
+        for row in rows_by_key(connection, _LISTING_ROWS[kind], schema.listing.c.slug, slugs)
     }
 
 
-def facet_ids(connection: Connection, names: Iterable[ListingName]) -> dict[ListingName, int]:
-    """The ids of the facets of the given listings; those that do not exist are absent."""
+def listing_ids(connection: Connection, names: Iterable[ListingName]) -> dict[ListingName, int]:
+    """The ids of the given listings; those that do not exist are absent."""
     return {
-        (kind, slug): facet_id
+        (kind, slug): listing_id
         for kind, slugs in _by_kind(names).items()
-        for slug, facet_id in rows_by_key(connection, _FACET_IDS[kind], schema.facet.c.slug, slugs)
+        for slug, listing_id in rows_by_key(connection, _LISTING_IDS[kind], schema.listing.c.slug, slugs)
     }
 
 
-def ensure_facets(
+def ensure_listings(
     connection: Connection, names: Collection[ListingName], sequence: int, now: int
 ) -> tuple[dict[ListingName, int], set[ListingName]]:
-    """The ids of the facets of the given listings, and which of them were made for that, still empty."""
-    ids = facet_ids(connection, names)
+    """The ids of the given listings, and those listings that had to be created, still empty."""
+    ids = listing_ids(connection, names)
     new = set(names) - ids.keys()
-    create_facets(connection, dict.fromkeys(new, ("", now)), sequence)
-    return ids | facet_ids(connection, new), new
+    create_listings(connection, dict.fromkeys(new, ("", now)), sequence)
+    return ids | listing_ids(connection, new), new
 
 
 def _by_kind(names: Iterable[ListingName]) -> dict[str, list[str]]:
@@ -151,77 +158,93 @@ def _by_kind(names: Iterable[ListingName]) -> dict[str, list[str]]:
     return slugs
 
 
-def create_facets(
+def create_listings(
     connection: Connection, listings: Mapping[ListingName, tuple[str, int]], sequence: int
 ) -> None:
-    """Create empty facets, with title and the time since when they are quiet."""
+    """Create empty listings, with title and `since`."""
     empty = bytes(VERSION_BITS // 8)
     write_rows(
         connection,
-        _INSERT_FACET,
-        ("kind", "slug", "version", "changed", "entries", "title", "since"),
-        [(kind, slug, empty, sequence, 0, title, since) for (kind, slug), (title, since) in listings.items()],
+        _INSERT_LISTING,
+        ("kind", "slug", "version", "changed", "retracted", "entries", "title", "since"),
+        [
+            (kind, slug, empty, sequence, 0, 0, title, since)
+            for (kind, slug), (title, since) in listings.items()
+        ],
     )
 
 
 def name_of(key: ListingKey) -> ListingName:
-    """A listing as the tables name it."""
+    """The key of a listing as the tables have it."""
     return key.kind.value, key.slug
+
+
+def quiet_since(connection: Connection, sequence: int, now: int) -> dict[ListingKey, tuple[str, int]]:
+    """Let listings whose `since` lies in the future begin now. Returns them, for the publication history."""
+    listing = schema.listing
+    ahead = listing.c.since > now
+    rows = connection.execute(select(listing.c.kind, listing.c.slug, listing.c.title).where(ahead)).all()
+    connection.execute(update(listing).where(ahead).values(since=now, changed=sequence))
+    return {ListingKey(kind=Kind(row.kind), slug=row.slug): (row.title, now) for row in rows}
 
 
 # --- Writing ------------------------------------------------------------------------------------
 
 
 def _newest_first() -> Select[Any]:
-    """Facets, each with the latest `updated` of its newest entries."""
-    table, facet = schema.membership, schema.facet
+    """Listings, each with the latest `updated` of its newest entries."""
+    table, listing = schema.membership, schema.listing
     newest = (
         select(table.c.updated)
-        .where(table.c.facet_id == facet.c.id)
+        .where(table.c.listing_id == listing.c.id)
         .order_by(table.c.published.desc(), table.c.article_id.desc())
         # Written out: statements for keys have no other parameters.
         .limit(literal_column(str(NEWEST)))
         .offset(literal_column("0"))
-        .correlate(facet)
+        .correlate(listing)
         .subquery()
     )
-    return select(facet.c.id, select(func.max(newest.c.updated)).correlate(facet).scalar_subquery())
+    return select(listing.c.id, select(func.max(newest.c.updated)).correlate(listing).scalar_subquery())
 
 
 _INSERT_MEMBERSHIP = insert(schema.membership)
-MEMBERSHIP_COLUMNS = ("facet_id", "published", "article_id", "updated")
-_INSERT_MONTH = insert(schema.month)
-_ADD_MONTH = _INSERT_MONTH.on_conflict_do_update(
-    index_elements=["facet_id", "month"],
-    set_={"entries": schema.month.c.entries + _INSERT_MONTH.excluded.entries},
-)
-_INSERT_SPELLING = insert(schema.spelling)
-_ADD_SPELLING = _INSERT_SPELLING.on_conflict_do_update(
-    index_elements=["facet_id", "text"],
-    set_={"count": schema.spelling.c["count"] + _INSERT_SPELLING.excluded["count"]},
-)
-_SPELLINGS = select(schema.spelling.c.facet_id, schema.spelling.c.text, schema.spelling.c["count"])
+MEMBERSHIP_COLUMNS = ("listing_id", "published", "article_id", "updated")
+_ADD_MONTH = upsert_sum(schema.month, ("listing_id", "month"), "entries")
+_ADD_SPELLING = upsert_sum(schema.spelling, ("listing_id", "text"), "count")
+_SPELLINGS = select(schema.spelling.c.listing_id, schema.spelling.c.text, schema.spelling.c["count"])
 _LATEST_UPDATES = _newest_first()
 
 
 def write_ledger(
     connection: Connection, ledger: Ledger, sequence: int, now: int
 ) -> dict[ListingKey, tuple[str, int]]:
-    """Write what a batch did: memberships and sums.
+    """Write the changes of a batch: memberships and sums.
 
     Args:
         connection: of the index, in a write transaction.
         ledger: of the batch.
         sequence: the number of this commit.
-        now: in seconds since the epoch; the time from which a listing is quiet.
+        now: in seconds since the epoch; the `since` of listings that are new or have become empty.
 
     Returns:
-        The listings that are new or have just become empty, with title and the time since when, for the
-        memory.
+        The listings that are new or have just become empty, with title and `since`, for the publication
+        history.
     """
-    ids, new = ensure_facets(connection, {listing[:2] for listing in ledger.sums}, sequence, now)
+    ids, new = ensure_listings(connection, {listing[:2] for listing in ledger.sums}, sequence, now)
     _write_memberships(connection, ledger, ids)
+    _note_retractions(connection, (ids[name] for name in ledger.retracted), sequence)
     return write_sums(connection, ledger.sums, new, sequence=sequence, now=now)
+
+
+def _note_retractions(connection: Connection, listing_ids: Iterable[int], sequence: int) -> None:
+    rows = [{"listing": listing_id, "sequence": sequence} for listing_id in listing_ids]
+    if rows:
+        connection.execute(
+            update(schema.listing)
+            .where(schema.listing.c.id == bindparam("listing"))
+            .values(retracted=bindparam("sequence")),
+            rows,
+        )
 
 
 def _write_memberships(connection: Connection, ledger: Ledger, ids: Mapping[ListingName, int]) -> None:
@@ -229,12 +252,12 @@ def _write_memberships(connection: Connection, ledger: Ledger, ids: Mapping[List
     if ledger.left:
         connection.execute(
             delete(table).where(
-                table.c.facet_id == bindparam("facet"),
+                table.c.listing_id == bindparam("listing"),
                 table.c.published == bindparam("time"),
                 table.c.article_id == bindparam("article"),
             ),
             [
-                {"facet": ids[kind, slug], "time": entry.published, "article": entry.article_id}
+                {"listing": ids[kind, slug], "time": entry.published, "article": entry.article_id}
                 for (kind, slug, _), entry in ledger.left
             ],
         )
@@ -242,7 +265,7 @@ def _write_memberships(connection: Connection, ledger: Ledger, ids: Mapping[List
 
 
 def joined_rows(ledger: Ledger, ids: Mapping[ListingName, int]) -> list[tuple[int, int, str, int]]:
-    """The memberships of the entries that joined listings, whose facets have these ids."""
+    """The memberships of the entries that joined listings; `ids` are those of the listings."""
     return [
         (ids[kind, slug], entry.published, entry.article_id, entry.updated)
         for (kind, slug, _), entry in ledger.joined
@@ -251,45 +274,45 @@ def joined_rows(ledger: Ledger, ids: Mapping[ListingName, int]) -> list[tuple[in
 
 def write_sums(
     connection: Connection,
-    sums: Mapping[Listing, Sum],
+    sums: Mapping[SpelledListing, Sum],
     new: Collection[ListingName],
     *,
     sequence: int,
     now: int,
 ) -> dict[ListingKey, tuple[str, int]]:
-    """Write sums to facets that exist, when the memberships are written; `new` are those without a title yet.
+    """Write sums to listings that exist, after the memberships; `new` are those without a title yet.
 
     The other arguments and the returned value are those of `write_ledger`.
     """
-    facets = facet_rows(connection, {listing[:2] for listing in sums})
-    counts: dict[ListingName, int] = dict.fromkeys(facets, 0)
-    versions: dict[ListingName, int] = dict.fromkeys(facets, 0)
+    listings = listing_rows(connection, {listing[:2] for listing in sums})
+    counts: dict[ListingName, int] = dict.fromkeys(listings, 0)
+    versions: dict[ListingName, int] = dict.fromkeys(listings, 0)
     months, spellings = [], []
     for (kind, slug, text), total in sums.items():
         name = kind, slug
-        facet_id, count = facets[name].id, sum(total.months.values())
+        listing_id, count = listings[name].id, sum(total.months.values())
         counts[name] += count
         versions[name] += total.version
-        # Added to what is there; two spellings may have rows for one month.
-        months += [(facet_id, month, amount) for month, amount in total.months.items() if amount]
+        # These are added to the stored counts: two spellings may have rows for one month.
+        months += [(listing_id, month, amount) for month, amount in total.months.items() if amount]
         if count:
-            spellings.append((facet_id, text, count))
-    write_rows(connection, _ADD_MONTH, ("facet_id", "month", "entries"), months)
-    write_rows(connection, _ADD_SPELLING, ("facet_id", "text", "count"), spellings)
-    ids = [row.id for row in facets.values()]
+            spellings.append((listing_id, text, count))
+    write_rows(connection, _ADD_MONTH, ("listing_id", "month", "entries"), months)
+    write_rows(connection, _ADD_SPELLING, ("listing_id", "text", "count"), spellings)
+    ids = [row.id for row in listings.values()]
     titles, latest = _titles(connection, ids), _latest_updates(connection, ids)
-    rows, memorable = [], {}
-    for name, row in facets.items():
+    rows, remembered = [], {}
+    for name, row in listings.items():
         count = row.entries + counts[name]
         version = (int.from_bytes(row.version, "big") + versions[name]) % _MODULUS
         became_empty = count == 0 and row.entries > 0
         title = titles.get(row.id, row.title)
         since = now if became_empty else row.since
         if name in new or became_empty:
-            memorable[ListingKey(kind=Kind(name[0]), slug=name[1])] = (title, since)
+            remembered[ListingKey(kind=Kind(name[0]), slug=name[1])] = (title, since)
         rows.append(
             {
-                "facet": row.id,
+                "listing": row.id,
                 "version": version.to_bytes(VERSION_BITS // 8, "big"),
                 "changed": sequence,
                 "entries": count,
@@ -301,25 +324,25 @@ def write_sums(
     if rows:
         columns = ("version", "changed", "entries", "title", "since", "updated")
         connection.execute(
-            update(schema.facet)
-            .where(schema.facet.c.id == bindparam("facet"))
+            update(schema.listing)
+            .where(schema.listing.c.id == bindparam("listing"))
             .values({name: bindparam(name) for name in columns}),
             rows,
         )
-    return memorable
+    return remembered
 
 
-def _titles(connection: Connection, facet_ids: Iterable[int]) -> dict[int, str]:
-    """The most frequent spelling of each facet, of equals the lowest."""
+def _titles(connection: Connection, listing_ids: Iterable[int]) -> dict[int, str]:
+    """The most frequent spelling of each listing, of equals the lowest."""
     table = schema.spelling
     best: dict[int, tuple[int, str]] = {}
-    for facet_id, text, uses in rows_by_key(connection, _SPELLINGS, table.c.facet_id, facet_ids):
+    for listing_id, text, uses in rows_by_key(connection, _SPELLINGS, table.c.listing_id, listing_ids):
         rank = (-uses, text)
-        if uses > 0 and rank < best.get(facet_id, (0, "")):
-            best[facet_id] = rank
-    return {facet_id: text for facet_id, (_, text) in best.items()}
+        if uses > 0 and rank < best.get(listing_id, (0, "")):
+            best[listing_id] = rank
+    return {listing_id: text for listing_id, (_, text) in best.items()}
 
 
-def _latest_updates(connection: Connection, facet_ids: Iterable[int]) -> dict[int, int]:
-    rows = rows_by_key(connection, _LATEST_UPDATES, schema.facet.c.id, facet_ids)
+def _latest_updates(connection: Connection, listing_ids: Iterable[int]) -> dict[int, int]:
+    rows = rows_by_key(connection, _LATEST_UPDATES, schema.listing.c.id, listing_ids)
     return dict(rows)

@@ -1,8 +1,8 @@
-"""What the serving build says of files, for a new build that cannot read them itself.
+"""Takes over stored files from the build that serves into a new build.
 
-A root may be away (unmounted, say), or a file be broken, just when the index must be built anew, after an
-upgrade or for other settings. What was published then goes over from the build that serves into the one that
-is made. Reads only; fails where the tables of that build are of another version.
+After an upgrade, or for other settings, the index is built anew. A root may be unavailable at that moment
+(unmounted, for example), or a file broken. Their published articles are then copied from the serving build.
+Reads only. Also reads builds of index version 4; fails if the tables are of another version.
 """
 
 from __future__ import annotations
@@ -12,15 +12,16 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from sqlalchemy import select
+from sqlalchemy import Column, Connection, Table, inspect, select
 
 from feedserver.index import builds, schema
 from feedserver.index.builds import PIECE, transaction
 from feedserver.index.candidates import stored_contents
 from feedserver.index.contents import content_of, reading_of
+from feedserver.index.file_values import FileContent, FileKey, FileState, Stamp
 from feedserver.index.files import file_ids
 from feedserver.index.taxonomies import stored_taxonomies
-from feedserver.model import FileContent, FileKey, Finding, Reading, Selection, Stamp, Taxonomy, Verdict
+from feedserver.model import Finding, Reading, Selection, Taxonomy, Verdict
 
 _FINDINGS = msgspec.json.Decoder(tuple[Finding, ...])
 
@@ -28,7 +29,7 @@ _FINDINGS = msgspec.json.Decoder(tuple[Finding, ...])
 def inherited_files(
     build: Path, root: int, selections: Sequence[Selection]
 ) -> Iterator[list[tuple[str, Stamp, FileContent]]]:
-    """The files of a root as a build has them, in the order of their paths, some at a time.
+    """The files of a root in a build, in the order of their paths, some at a time.
 
     Args:
         build: the one that serves.
@@ -43,28 +44,43 @@ def inherited_files(
     last = ""
     try:
         with engine.connect() as connection:
+            of_root = select(*_columns_of(connection, table)).where(table.c.root == root)
             while True:
-                query = select(table).where(table.c.root == root, table.c.path > last)
+                query = of_root.where(table.c.path > last)
                 with transaction(connection):
                     rows = connection.execute(query.order_by(table.c.path).limit(PIECE)).all()
                     stated = stored_contents(connection, [row.id for row in rows])
                     described = stored_taxonomies(connection, [row.id for row in rows])
-                if not rows:
+                    files = [
+                        (row.path, _stamp(row), _content(row, stated, described, selections)) for row in rows
+                    ]
+                if not files:
                     return
-                last = rows[-1].path
-                found = []
-                for row in rows:
-                    stamp = Stamp(
-                        mtime_ns=row.mtime_ns, ctime_ns=row.ctime_ns, size=row.size, inode=int(row.inode)
-                    )
-                    found.append((row.path, stamp, _content(row, stated, described, selections)))
-                yield found
+                last = files[-1][0]
+                yield files
     finally:
         engine.dispose()
 
 
+def _columns_of(connection: Connection, table: Table) -> list[Column[Any]]:
+    """The columns of a table that a build has: one of index version 4 has no states of files."""
+    with transaction(connection):
+        present = {column["name"] for column in inspect(connection).get_columns(table.name)}
+    return [column for column in table.c if column.name in present]
+
+
+def _stamp(row: Any) -> Stamp:
+    return Stamp(
+        mtime_ns=row.mtime_ns,
+        ctime_ns=row.ctime_ns,
+        size=row.size,
+        inode=int(row.inode),
+        state=FileState(getattr(row, "state", None) or FileState.SEEN),
+    )
+
+
 def published_readings(build: Path, root: int, paths: Sequence[str]) -> dict[str, tuple[Reading, int]]:
-    """The readings that a build has of files of a root, each with its mtime; of others it publishes nothing.
+    """The published readings of files of a root in a build, and their mtimes; other files are absent.
 
     Args:
         build: the one that serves.
@@ -81,13 +97,14 @@ def published_readings(build: Path, root: int, paths: Sequence[str]) -> dict[str
             ids = {file_id: key.path for key, file_id in file_ids(connection, keys).items()}
             stated = stored_contents(connection, ids)
             described = stored_taxonomies(connection, ids)
+            return {
+                ids[file_id]: (reading_of(content), mtime) for file_id, (content, mtime) in stated.items()
+            } | {
+                ids[file_id]: (Reading(verdict=Verdict.TAXONOMY, taxonomy=taxonomy), 0)
+                for file_id, taxonomy in described.items()
+            }
     finally:
         engine.dispose()
-    articles = {ids[file_id]: (reading_of(content), mtime) for file_id, (content, mtime) in stated.items()}
-    return articles | {
-        ids[file_id]: (Reading(verdict=Verdict.TAXONOMY, taxonomy=taxonomy), 0)
-        for file_id, taxonomy in described.items()
-    }
 
 
 def _content(

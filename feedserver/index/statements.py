@@ -1,9 +1,9 @@
-"""Statements for many rows, compiled once.
+"""Compiles statements for many rows once.
 
-SQLAlchemy prepares each row of an `executemany`, and each value of an `IN`, by itself every time, which takes
-as long as SQLite's own work (measured: 45 of 100 µs per article, and 60 more for six lists of keys). Here
-a statement is compiled on first use, for one of a few lengths of a list, and the driver does the rest. Values
-must be what the driver takes and gives: numbers, text, bytes. Knows no table.
+SQLAlchemy prepares each row of an `executemany`, and each value of an `IN`, anew every time. That takes as
+long as SQLite's own work (measured: 45 of 100 µs per article, and 60 more for six lists of keys). Here a
+statement is compiled on first use, for one of a few lengths of a list, and the driver runs it. Values must be
+of the types of the driver: numbers, text, bytes. Knows no table.
 """
 
 from __future__ import annotations
@@ -12,12 +12,34 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Delete, Dialect, Insert, Select, bindparam
+from sqlalchemy import ColumnElement, Connection, Delete, Dialect, Insert, Select, Table, bindparam
+from sqlalchemy.dialects.sqlite import insert
 
 from feedserver.index.builds import in_pieces
 
 # Lengths of lists of keys; a list is filled up to the next one with its first key. The last one is `PIECE`.
 _LENGTHS = (1, 10, 100, 1000)
+
+
+# Statements that SQL leaves to each engine are made here, and nowhere else.
+
+
+def upsert(table: Table, keys: Sequence[str], columns: Sequence[str]) -> Insert:
+    """A statement that inserts rows, and replaces columns of rows with the same keys."""
+    new = insert(table)
+    return new.on_conflict_do_update(index_elements=keys, set_={name: new.excluded[name] for name in columns})
+
+
+def upsert_sum(table: Table, keys: Sequence[str], column: str) -> Insert:
+    """A statement that inserts rows, and adds a column to that of rows with the same keys."""
+    new = insert(table)
+    total = table.c[column] + new.excluded[column]
+    return new.on_conflict_do_update(index_elements=keys, set_={column: total})
+
+
+def insert_missing(table: Table) -> Insert:
+    """A statement that inserts rows, and leaves rows with the same keys as they are."""
+    return insert(table).on_conflict_do_nothing()
 
 
 def write_rows(
@@ -58,7 +80,7 @@ def rows_by_key(
         keys: any number of different values.
     """
     for piece in in_pieces(keys):
-        # All at once: SQLAlchemy's way of fetching one after the other takes as long as SQLite does.
+        # All at once: SQLAlchemy takes as long as SQLite to fetch one row after the other.
         yield from connection.exec_driver_sql(*_keyed(query, column, piece, connection.dialect)).all()
 
 

@@ -1,8 +1,8 @@
-"""What taxonomy files say, joined to the listings that they describe.
+"""Stores taxonomy files, and adds their descriptions to listings.
 
-A topic's file joins the topic with its slug; an organization's file joins the provider of its name
-and the listing of its domain. Of several files for one listing the lower path counts. A described
-listing exists even without articles. Does not decide what a page shows.
+The file of a topic describes the topic with its slug; the file of an organization describes the provider of
+its name and the listing of its domain. If several files describe one listing, the lower path counts. A
+described listing exists even without articles. Does not decide about pages.
 """
 
 from __future__ import annotations
@@ -11,12 +11,11 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, bindparam, delete, select, update
-from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from feedserver.index import schema
 from feedserver.index.decisions import Usable
-from feedserver.index.ledger import create_facets, facet_rows, name_of
+from feedserver.index.ledger import create_listings, listing_rows, name_of
 from feedserver.index.statements import delete_by_key, rows_by_key, write_rows
 from feedserver.model import Kind, ListingKey, Taxonomy, TaxonomyKind
 
@@ -33,17 +32,17 @@ def store_taxonomies(
     sequence: int,
     now: int,
 ) -> dict[ListingKey, tuple[str, int]]:
-    """Store what changed files describe and update the facets concerned.
+    """Store the descriptions of changed files, and update the listings concerned.
 
     Args:
         connection: of the index, in a write transaction.
         usable: the contents that count.
-        replaced: the ids of the files of which what is stored counts no more.
+        replaced: the ids of the files whose stored description is obsolete.
         sequence: the number of this commit.
-        now: in seconds since the epoch; the time from which a new listing is quiet.
+        now: in seconds since the epoch; the `since` of new listings.
 
     Returns:
-        The listings that are new, with title and the time since when, for the memory.
+        The listings that are new, with title and `since`, for the publication history.
     """
     table = schema.taxonomy
     before = {row.file_id: row for row in rows_by_key(connection, _ROWS, table.c.file_id, replaced)}
@@ -65,7 +64,7 @@ def store_taxonomies(
 
 
 def stored_taxonomies(connection: Connection, file_ids: Iterable[int]) -> dict[int, Taxonomy]:
-    """What is stored of the given files; those that describe nothing are absent."""
+    """The stored descriptions of the given files; files without one are absent."""
     table = schema.taxonomy
     return {
         row.file_id: _decoded(row.payload)
@@ -92,19 +91,19 @@ def _describe(
         taxonomy = _decoded(payload)
         described.update((key, taxonomy) for key in described_listings(taxonomy) if key in touched)
     names = {name_of(key): key for key in touched}
-    existing = facet_rows(connection, names)
+    existing = listing_rows(connection, names)
     new = {key: (taxonomy.name, now) for key, taxonomy in described.items() if name_of(key) not in existing}
-    create_facets(connection, {name_of(key): row for key, row in new.items()}, sequence)
+    create_listings(connection, {name_of(key): row for key, row in new.items()}, sequence)
     rows: list[dict[str, Any]] = []
-    for name, row in (existing | facet_rows(connection, map(name_of, new))).items():
+    for name, row in (existing | listing_rows(connection, map(name_of, new))).items():
         found = described.get(names[name])
         payload = None if found is None else _encoded(found)
         if payload != row.taxonomy:
-            rows.append({"facet": row.id, "described": payload, "sequence": sequence})
+            rows.append({"listing": row.id, "described": payload, "sequence": sequence})
     if rows:
         connection.execute(
-            update(schema.facet)
-            .where(schema.facet.c.id == bindparam("facet"))
+            update(schema.listing)
+            .where(schema.listing.c.id == bindparam("listing"))
             .values(taxonomy=bindparam("described"), changed=bindparam("sequence")),
             rows,
         )

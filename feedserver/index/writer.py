@@ -1,126 +1,126 @@
 """The one writer of the index.
 
-Takes what was read of files, decides what is live now, and writes the difference: entries, listings
-and their versions, in one transaction per batch, so that a reader sees a batch whole or not at all
-(promise 7). The memory is written first; if the process dies in between, `recovery` lets it go back to what
-was published (promise 2). Reads no file and no clock.
+Takes changes of files, lets `decisions` decide which articles are live now, and writes the difference:
+entries, listings and their versions, in one transaction per batch, so that a reader sees a batch whole or not
+at all (promise 7). The publication history is written first; after a crash in between, `recovery` sets it
+back to the published state (promise 2). Reads no file and no clock.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from heapq import merge
 from itertools import chain
 from operator import itemgetter
 
 from sqlalchemy import Connection, select, update
-from sqlalchemy.dialects.sqlite import insert
 
-from feedserver.archives import month_bounds, month_of
 from feedserver.index import candidates, schema
+from feedserver.index.archives import month_bounds, month_of
 from feedserver.index.builds import transaction
 from feedserver.index.contents import content_of, reading_of
-from feedserver.index.decisions import Usable
-from feedserver.index.entries import decided_entries, remove_entries, store_entries, stored_entries
-from feedserver.index.files import file_ids, occupied, remove_files, stamps_at, store_files, stored_stamps
-from feedserver.index.ledger import Ledger, create_facets, name_of, write_ledger
-from feedserver.index.loading import load
-from feedserver.index.memory import Memory
-from feedserver.index.recovery import recover
-from feedserver.index.statements import write_rows
-from feedserver.index.taxonomies import store_taxonomies, stored_taxonomies
-from feedserver.model import (
-    FileChange,
-    FileContent,
-    FileKey,
-    Kind,
-    ListingKey,
-    Reading,
-    Selection,
-    Stamp,
-    Verdict,
+from feedserver.index.decisions import CLOCK_STEP_SECONDS, MOST_AHEAD_SECONDS, Usable
+from feedserver.index.entries import (
+    decided_entries,
+    remove_entries,
+    store_entries,
+    stored_entries,
+    updated_after,
 )
+from feedserver.index.facts import BuildFacts, HistoryFacts
+from feedserver.index.file_values import FileChange, FileContent, FileKey, Stamp
+from feedserver.index.files import file_ids, occupied, remove_files, stamps_at, store_files, stored_stamps
+from feedserver.index.history import PublicationHistory
+from feedserver.index.ledger import Ledger, create_listings, name_of, quiet_since, write_ledger
+from feedserver.index.loading import load
+from feedserver.index.noted import read_facts, write_facts
+from feedserver.index.recovery import recover
+from feedserver.index.source_links import mark_all_outdated, mark_outdated, store_links
+from feedserver.index.taxonomies import store_taxonomies, stored_taxonomies
+from feedserver.model import Kind, ListingKey, Reading, Selection, Verdict
 
-# Rows of files to be compared with a walk; a rescan of a million files holds no more of them.
+# How many rows of files are read at a time to compare them with a walk, also in a rescan of a million files.
 STAMPS_AT_A_TIME = 2000
 _AFTER_ALL = "\U0010ffff"
 
-_INSERT_FACT = insert(schema.meta)
-_UPSERT_FACT = _INSERT_FACT.on_conflict_do_update(
-    index_elements=["key"], set_={"value": _INSERT_FACT.excluded["value"]}
-)
-
 
 class IndexWriter:
-    """Changes one build of the index. Not thread-safe; there is one per build and process.
+    """Changes one build of the index. For one thread; there is one per build and process.
 
     Args:
         connection: of the build.
-        memory: consulted and written before each commit.
+        history: consulted and written before each commit.
         selections: the feeds that the settings define.
     """
 
-    def __init__(self, connection: Connection, memory: Memory, selections: Sequence[Selection] = ()) -> None:
+    def __init__(
+        self, connection: Connection, history: PublicationHistory, selections: Sequence[Selection] = ()
+    ) -> None:
         self._connection = connection
-        self._memory = memory
+        self._history = history
         self._selections = tuple(selections)
+        self._published_by: int | None = None
+        self._outdated: set[FileKey] = set()
 
     # --- facts about the build ------------------------------------------------------------------
 
-    def create(self, facts: Mapping[str, str], now: int) -> None:
-        """Make the tables of a new build, with every listing that is known, still empty.
+    def create(self, facts: BuildFacts, now: int) -> None:
+        """Make the tables of a new build, with every known listing, still empty.
 
-        Known is what the memory knows, everything, and each feed of the settings: it exists before its
-        first article.
+        The publication history knows listings. The listing of everything and the feeds of the settings exist
+        before their first article.
         """
-        known = self._memory.listings()
+        known = self._history.listings()
         titles = {ListingKey(kind=Kind.ARTICLES): ""}
         titles |= {ListingKey(kind=Kind.FEED, slug=one.name): one.title for one in self._selections}
         declared = {key: (title, known[key][1] if key in known else now) for key, title in titles.items()}
-        self._memory.remember_listings({key: row for key, row in declared.items() if known.get(key) != row})
+        self._history.remember_listings({key: row for key, row in declared.items() if known.get(key) != row})
         with transaction(self._connection, write=True):
             schema.index.create_all(self._connection)
             for late in schema.LATE_INDEXES:
                 late.drop(self._connection)
-            facts = {**facts, "open_month": str(month_of(now))}
-            self._remember({**facts, schema.SEQUENCE: str(self._memory.last_sequence())})
+            self._note(facts)
+            self._note(BuildFacts(open_month=month_of(now), sequence=self._history.last_sequence()))
             listings = {name_of(key): row for key, row in (known | declared).items()}
-            create_facets(self._connection, listings, self._next_sequence(now, is_seen=False))
+            create_listings(self._connection, listings, self._next_sequence(now, is_seen=False))
 
     def recover(self, now: int) -> None:
-        """Make the memory agree with what this build published, after a commit that only one of them has."""
+        """Set the publication history to the state of this build, after a commit that only one of them
+        has."""
         with transaction(self._connection, write=True):
-            recover(self._connection, self._memory, self._next_sequence(now))
+            recover(self._connection, self._history, self._next_sequence(now))
 
-    def note(self, facts: Mapping[str, str]) -> None:
-        """Store facts about the build, such as when the last scan ended."""
+    def note(self, facts: BuildFacts) -> None:
+        """Note some facts of the build, and leave the others as they are."""
         with transaction(self._connection, write=True):
-            self._remember(facts)
+            self._note(facts)
 
-    def _remember(self, facts: Mapping[str, str]) -> None:
-        write_rows(self._connection, _UPSERT_FACT, ("key", "value"), list(facts.items()))
+    def _note(self, facts: BuildFacts) -> None:
+        write_facts(self._connection, facts)
+
+    def _facts(self, *names: str) -> BuildFacts:
+        return read_facts(self._connection, BuildFacts, *names)
 
     def _next_sequence(self, now: int, *, is_seen: bool = True) -> int:
-        """Numbers commits; follows the clock, and goes on growing in another build.
+        """The number of this commit. Follows the clock, and grows in the next build too.
 
-        The memory is told before it is told anything else, so that it never knows more than it says; but not
-        of a commit that nobody will see, to a build that is made beside the serving one.
+        It is noted in the publication history with all other changes there, so that changes without a commit
+        are found after a crash. Commits to a build that is still made beside the serving one are not noted.
         """
-        stored = self._connection.scalar(
-            select(schema.meta.c.value).where(schema.meta.c.key == schema.SEQUENCE)
-        )
-        sequence = max(int(stored or 0) + 1, now * 1_000_000)
-        self._remember({schema.SEQUENCE: str(sequence)})
+        sequence = max((self._facts("sequence").sequence or 0) + 1, now * 1_000_000)
+        self._published_by = max(self._latest_clock(), now)
+        self._note(BuildFacts(sequence=sequence, published_by=self._published_by))
         if is_seen:
-            self._memory.remember_fact(schema.SEQUENCE, str(sequence))
+            self._history.note(HistoryFacts(sequence=sequence))
         return sequence
 
-    # --- what is known of files -----------------------------------------------------------------
+    # --- stored files ---------------------------------------------------------------------------
 
     def stamps(self, root: int) -> Iterator[tuple[str, Stamp]]:
         """Paths and stamps of all files of a root, in their order.
 
-        Read some at a time: what is written meanwhile behind the place that was reached is seen.
+        They are read some at a time, so changes behind the place that was reached are seen.
         """
         return self._stamps(root, "", _AFTER_ALL)
 
@@ -156,13 +156,34 @@ class IndexWriter:
                 candidates.stored_contents(self._connection, ids) or stored_taxonomies(self._connection, ids)
             )
 
+    def claiming(self, article_ids: Iterable[str]) -> list[FileKey]:
+        """The files that claim to be some articles, in any order."""
+        with transaction(self._connection):
+            return candidates.claiming_files(self._connection, article_ids)
+
+    def take_outdated(self) -> set[FileKey]:
+        """Take the files to be read again, because articles that they link to have other addresses now."""
+        taken, self._outdated = self._outdated, set()
+        return taken
+
+    def has_outdated(self) -> bool:
+        """Whether `take_outdated` has files."""
+        return bool(self._outdated)
+
     def next_due(self) -> int:
-        """The next moment (seconds) at which an article appears or changes by time alone, or a month ends."""
+        """The next moment, in seconds since the epoch, at which time alone changes an article or ends a
+        month."""
         with transaction(self._connection):
             month_end = month_bounds(self._open_month())[1]
             return min(candidates.earliest_due(self._connection) or month_end, month_end)
 
     # --- batches --------------------------------------------------------------------------------
+
+    @contextmanager
+    def _commit(self) -> Iterator[None]:
+        """One commit to the publication history, then one to the build; neither if the block raises."""
+        with transaction(self._connection, write=True), self._history.one_commit():
+            yield
 
     def apply(self, changes: Sequence[FileChange], now: int) -> int:
         """Bring the index up to date with files as they were read.
@@ -174,71 +195,110 @@ class IndexWriter:
         Returns:
             The number of articles that appeared, changed or disappeared.
         """
-        with transaction(self._connection, write=True):
+        with self._commit():
             sequence = self._next_sequence(now)
-            return self._settle(self._store(changes, sequence, now), sequence, now)
+            changed = self._settle(self._store(changes, sequence, now), sequence, now)
+            gone = [change.key for change in changes if change.content is None]
+            self._outdated |= mark_outdated(self._connection, (), gone)
+            return changed
 
     def stage(self, changes: Sequence[FileChange], now: int) -> None:
-        """Store files as they were read and publish nothing, in a build that nobody reads yet.
+        """Store files as they were read and publish nothing, in a build that no process reads yet.
 
-        Where two files have one id, the memory must not learn of the one that loses, only because it was
-        read first: it would date the other one anew.
+        If two files have one id, the publication history must not learn of the losing one only because it was
+        read first: it would then date the other one anew.
         """
-        with transaction(self._connection, write=True):
+        with self._commit():
             self._store(changes, self._next_sequence(now, is_seen=False), now)
 
     def publish_staged(self, now: int) -> int:
         """Publish all that was staged. Returns the number of articles that appeared."""
-        with transaction(self._connection, write=True):
+        with self._commit():
             sequence = self._next_sequence(now)
-        return load(self._connection, self._memory, sequence, now)
+            if self._is_ahead_of(now):
+                self._take_back(sequence, now)  # of files that were staged before the clock was set back
+        changed = load(self._connection, self._history, sequence, now)
+        with transaction(self._connection, write=True):
+            self._outdated |= mark_all_outdated(self._connection)
+        return changed
 
     def advance(self, now: int) -> int:
-        """Publish what has become due, and end months. Returns the number of articles that changed."""
-        with transaction(self._connection, write=True):
-            self._end_months(now)
+        """Publish articles that are due, and end months. Returns the number of articles that changed."""
+        with self._commit():
+            if self._open_month() < month_of(now):
+                self._open(month_of(now), self._next_sequence(now))
             touched = candidates.take_due(self._connection, now)
             return self._settle(touched, self._next_sequence(now), now) if touched else 0
 
+    def seconds_ahead(self, now: int) -> int:
+        """By how much the clock was set back since the last publication; 0 if by a few seconds only."""
+        with transaction(self._connection):
+            return self._latest_clock() - now if self._is_ahead_of(now) else 0
+
+    def retreat(self, now: int) -> int:
+        """Decide again which articles are due, after the clock was set back: others are hidden (promise 6).
+
+        Returns the number of articles that changed.
+        """
+        with self._commit():
+            sequence = self._next_sequence(now)
+            return self._settle(self._take_back(sequence, now), sequence, now)
+
+    def _is_ahead_of(self, now: int) -> bool:
+        return self._latest_clock() > now + CLOCK_STEP_SECONDS
+
+    def _latest_clock(self) -> int:
+        """The latest clock by which something was published."""
+        if self._published_by is None:
+            self._published_by = self._facts("published_by").published_by or 0
+        return self._published_by
+
+    def _take_back(self, sequence: int, now: int) -> set[str]:
+        """Follow the clock back. Returns the ids of the articles that may change."""
+        self._published_by = now
+        self._note(BuildFacts(published_by=now))
+        self._open(month_of(now), sequence)
+        self._history.remember_listings(quiet_since(self._connection, sequence, now))
+        early = candidates.take_back_due(self._connection, now)
+        return early | updated_after(self._connection, now + MOST_AHEAD_SECONDS)
+
     def _open_month(self) -> int:
-        """The first month that has not ended, as the index knows."""
-        stored = self._connection.scalar(select(schema.meta.c.value).where(schema.meta.c.key == "open_month"))
-        return int(stored or 0)
+        """The first month that has not ended, as the index has it."""
+        return self._facts("open_month").open_month or 0
 
-    def _end_months(self, now: int) -> None:
-        """Let the clock's month be the open one, and look again at all that had entries in one that ended."""
-        before, open_month = self._open_month(), month_of(now)
-        if open_month <= before:
-            return
-        table, facet = schema.month, schema.facet
-        ended = select(table.c.facet_id).where(table.c.month >= before, table.c.month < open_month)
-        self._connection.execute(
-            update(facet).where(facet.c.id.in_(ended)).values(changed=self._next_sequence(now))
+    def _open(self, month: int, sequence: int) -> None:
+        """Make a month the open one, and mark all listings with entries in the months between as changed."""
+        before = self._open_month()
+        table, listing = schema.month, schema.listing
+        moved = select(table.c.listing_id).where(
+            table.c.month >= min(before, month), table.c.month < max(before, month)
         )
-        self._remember({"open_month": str(open_month)})
+        self._connection.execute(update(listing).where(listing.c.id.in_(moved)).values(changed=sequence))
+        self._note(BuildFacts(open_month=month))
 
-    # --- what is stored -------------------------------------------------------------------------
+    # --- storing --------------------------------------------------------------------------------
 
     def _store(self, changes: Sequence[FileChange], sequence: int, now: int) -> set[str]:
-        """Store what files are and say. Returns the ids of the articles that may have changed."""
+        """Store files and their contents. Returns the ids of the articles that may have changed."""
         ids = store_files(self._connection, changes)
         usable, kept = self._usable(changes, ids)
         replaced = set(ids.values()) - kept
         touched = candidates.store_candidates(self._connection, usable, replaced, now)
         described = store_taxonomies(self._connection, usable, replaced, sequence=sequence, now=now)
-        self._memory.remember_listings(described)
+        self._history.remember_listings(described)
+        store_links(self._connection, changes, ids)
         remove_files(self._connection, changes, ids)
         return touched
 
     def _usable(
         self, changes: Sequence[FileChange], ids: Mapping[FileKey, int]
     ) -> tuple[list[Usable], set[int]]:
-        """The contents that count, and the ids of the files of which what is stored stays as it is.
+        """The contents that count, and the ids of the files whose stored content stays as it is.
 
-        A broken file keeps its last good version (promise 5): the one in the index, which then also
-        goes into the memory, or after a rebuild the one in the memory.
+        A broken file keeps its last good version (promise 5): the one in the index, which then goes into the
+        publication history too, or after a rebuild the one in the publication history.
         """
-        remembered = self._memory.last_good(change.order_path for change in changes)
+        remembered = self._history.last_good(change.order_path for change in changes)
         standing = self._standing(ids[change.key] for change in changes if _is_broken(change))
         usable: list[Usable] = []
         keep: dict[str, tuple[Reading, int]] = {}
@@ -258,11 +318,11 @@ class IndexWriter:
                     forget.append(path)
             if file_id is not None and stated is not None:
                 usable.append(Usable(file_id=file_id, order_path=path, content=stated, mtime=mtime))
-        self._memory.replace_last_good(keep, forget)
+        self._history.replace_last_good(keep, forget)
         return usable, set(standing)
 
     def _standing(self, broken: Iterable[int]) -> dict[int, tuple[FileContent, int]]:
-        """What the index holds of files that are broken now, with its mtime."""
+        """The stored contents of files that are broken now, and their mtimes."""
         wanted = list(broken)
         described = stored_taxonomies(self._connection, wanted)
         return {
@@ -270,26 +330,28 @@ class IndexWriter:
             for file_id, taxonomy in described.items()
         } | candidates.stored_contents(self._connection, wanted)
 
-    # --- what is live ---------------------------------------------------------------------------
+    # --- publishing -----------------------------------------------------------------------------
 
     def _settle(self, touched: set[str], sequence: int, now: int) -> int:
-        """Make the entries of the touched ids what their claims say. Returns how many changed."""
+        """Make the entries of the touched ids agree with their candidates. Returns how many changed."""
         if not touched:
             return 0
         old = stored_entries(self._connection, touched)
-        new = decided_entries(self._connection, self._memory, touched, now)
+        new = decided_entries(self._connection, self._history, touched, now)
         ledger = Ledger()
         changed = sorted(key for key in touched if old.get(key) != new.get(key))
         for key in changed:
             ledger.move(old.get(key), new.get(key))
         remove_entries(self._connection, [key for key in changed if key in old])
         store_entries(self._connection, [new[key] for key in changed if key in new])
-        self._memory.remember_listings(write_ledger(self._connection, ledger, sequence, now))
+        self._history.remember_listings(write_ledger(self._connection, ledger, sequence, now))
+        files = {entry.file_id for key in changed for entry in (old.get(key), new.get(key)) if entry}
+        self._outdated |= mark_outdated(self._connection, files, ())
         return len(changed)
 
 
 def _mtime_of(change: FileChange) -> int:
-    """In seconds since the epoch; 0 of what is gone."""
+    """In seconds since the epoch; 0 if the file is gone."""
     return 0 if change.stamp is None else change.stamp.mtime_ns // 1_000_000_000
 
 

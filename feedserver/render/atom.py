@@ -18,7 +18,7 @@ from feedgen.feed import FeedGenerator
 from lxml.etree import SubElement
 from lxml.etree import _Element as Element
 
-from feedserver.model import Article, Channel, Entry, Feed, Format, Person, Source
+from feedserver.model import Action, Article, Channel, Entry, Feed, Format, Person, Source
 from feedserver.render.content import content_html, lines_html
 from feedserver.render.feedgen_support import (
     MEDIA,
@@ -29,8 +29,10 @@ from feedserver.render.feedgen_support import (
     branding_namespaces,
     history_namespaces,
 )
+from feedserver.render.files import media_files
 from feedserver.render.media_types import MEDIA_TYPES
 from feedserver.render.people import authors_of
+from feedserver.render.spelling import Spelling
 from feedserver.render.splicing import Splicer
 from feedserver.render.text import rfc3339, title_or_url
 
@@ -49,7 +51,9 @@ def _write(feed: Feed) -> bytes:
     return rendered
 
 
-_DOCUMENTS = Splicer(_write, b"<entry", b"</entry>\n", b"</feed>")
+_UNTITLED = "-"  # for feedgen, which refuses a blank title
+_SPELLING = Spelling(html=("content", "summary"))
+_DOCUMENTS = Splicer(_write, _SPELLING, b"<entry", b"</entry>\n", b"</feed>")
 
 
 def _feed(channel: Channel) -> FeedGenerator:
@@ -60,9 +64,10 @@ def _feed(channel: Channel) -> FeedGenerator:
     document.title(title)
     document.subtitle(channel.description or None)
     document.updated(channel.updated)  # otherwise now
-    document.author(name=channel.author or title)  # covers the entries that name nobody
-    document.link(href=channel.self_url(Format.ATOM), rel="self", type=MEDIA_TYPES[Format.ATOM])
+    document.author(name=channel.author or title)  # of the entries without an author
+    # In this order: htmlparser2 and feed-extractor take the first link for the page.
     document.link(href=channel.page_url, rel="alternate", type="text/html")
+    document.link(href=channel.self_url(Format.ATOM), rel="self", type=MEDIA_TYPES[Format.ATOM])
     document.generator(channel.generator, channel.generator_version or None, channel.generator_url or None)
     document.language(channel.language or None)
     document.rights(channel.rights or None)
@@ -76,7 +81,7 @@ def _entry(entry: Entry, channel: Channel) -> FeedEntry:
     element = FeedEntry()
     element.register_extension("feedserver", partial(_EntryExtension, entry, channel.language), rss=False)
     element.id(article.id)
-    element.title(title_or_url(article.title, article.url))
+    element.title(article.title if article.title.strip() else _UNTITLED)
     element.updated(entry.updated)
     element.author([_person(author) for author in authors_of(entry)])
     element.content(content_html(entry), type="html")
@@ -92,21 +97,22 @@ def _person(person: Person) -> dict[str, str]:
     return {"name": person.name, "uri": person.url, "email": email}
 
 
-def _links(article: Article) -> Iterable[dict[str, str]]:
-    """The links of an entry: its page, its media files and its related articles, each address once."""
+def _links(article: Article, files: Iterable[Action]) -> Iterable[dict[str, str]]:
+    """The links of an entry: its page, media files and related articles, each address once."""
     links = [
         {"rel": "alternate", "type": "text/html", "href": article.url},
-        *(
-            {"rel": "enclosure", "type": action.media_type, "href": action.url} | _titled(action.title)
-            for action in article.actions
-            if action.media_type
-        ),
+        *(_enclosure(file) for file in files),
         *({"rel": "related", "href": related.url} | _titled(related.title) for related in article.related),
     ]
     distinct: dict[tuple[str, str], dict[str, str]] = {}
     for link in links:
         distinct.setdefault((link["rel"], link["href"]), link)
     return distinct.values()
+
+
+def _enclosure(file: Action) -> dict[str, str]:
+    length = {"length": str(file.size)} if file.size else {}
+    return {"rel": "enclosure", "type": file.media_type, "href": file.url} | length | _titled(file.title)
 
 
 def _titled(title: str) -> dict[str, str]:
@@ -131,7 +137,7 @@ class _FeedExtension:
 
 @dataclass(frozen=True, slots=True)
 class _EntryExtension:
-    """Links, dates, language, source, pictures and video of an entry."""
+    """Links, dates, language, source, pictures, video and files of an entry."""
 
     entry: Entry
     feed_language: str
@@ -141,25 +147,34 @@ class _EntryExtension:
         if article.language and article.language != self.feed_language:
             element.set(f"{{{XML}}}lang", article.language)
         _set_updated(element, rfc3339(self.entry.updated))
+        if not article.title.strip():
+            _remove_placeholder(element)
         SubElement(element, "published").text = rfc3339(article.published)
-        for link in _links(article):
+        files = media_files(article)
+        for link in _links(article, files):
             SubElement(element, "link", link)
         if self.entry.source:
             _append_source(element, self.entry, self.entry.source)
-        append_media(element, article)
+        append_media(element, article, files)
         element.tail = "\n"
 
 
+def _remove_placeholder(element: Element) -> None:
+    """Empty the title of an entry that has none: Atom requires the element, and not that it has a text."""
+    for title in element.iterchildren("title"):
+        title.text = None
+
+
 def _set_updated(element: Element, date: str) -> None:
-    """Write the date over feedgen's, which has a numeric zone and fractions of a second."""
+    """Replace the date of feedgen, which has a numeric zone and fractions of a second."""
     for updated in element.iterchildren("updated"):
         updated.text = date
 
 
 def _append_source(element: Element, entry: Entry, source: Source) -> None:
-    """Append where the entry comes from (RFC 4287 section 4.2.11); feedgen's has no id and no date.
+    """Append the source of the entry (RFC 4287 section 4.2.11); that of feedgen has no id and no date.
 
-    It names the provider as author: an entry that names nobody is by its source, not by this feed.
+    It names the provider as author: an entry without authors is by its source, not by this feed.
     """
     origin = SubElement(element, "source")
     SubElement(origin, "id").text = source.id
@@ -168,7 +183,7 @@ def _append_source(element: Element, entry: Entry, source: Source) -> None:
     if entry.article.provider:
         SubElement(SubElement(origin, "author"), "name").text = entry.article.provider.name
     feed_url = f"{source.page_url}.{Format.ATOM.value}"
-    SubElement(origin, "link", rel="self", type=MEDIA_TYPES[Format.ATOM], href=feed_url)
     SubElement(origin, "link", rel="alternate", type="text/html", href=source.page_url)
+    SubElement(origin, "link", rel="self", type=MEDIA_TYPES[Format.ATOM], href=feed_url)
     if source.icon:
         SubElement(origin, "icon").text = source.icon

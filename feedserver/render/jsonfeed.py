@@ -1,6 +1,6 @@
-"""JSON Feed 1.1; what it has no words for is under `_feedserver`, as its section on extensions asks.
+"""JSON Feed 1.1. Values without a key in the standard are under `_feedserver`, by its section on extensions.
 
-Compact, UTF-8 unescaped, keys in one fixed order, empty values left out. The RSS and Atom
+Compact, UTF-8 unescaped, keys in a fixed order, empty values left out. The RSS and Atom
 renderings of the same feed are other modules. Deterministic (promise 2).
 """
 
@@ -10,6 +10,7 @@ import msgspec
 
 from feedserver.model import Article, Channel, Entry, Feed, Format, Image, Related
 from feedserver.render.content import content_html
+from feedserver.render.files import media_files
 from feedserver.render.people import authors_of
 from feedserver.render.text import legible, rfc3339, title_or_url
 
@@ -30,11 +31,11 @@ def _head(channel: Channel) -> _Object:
         title=title_or_url(channel.title, channel.page_url),
         home_page_url=channel.page_url,
         feed_url=channel.self_url(Format.JSON),
-        next_url=channel.previous_part and channel.part_url(channel.previous_part, Format.JSON),
+        next_url=channel.previous_archive and channel.archive_url(channel.previous_archive, Format.JSON),
         description=channel.description,
         icon=channel.logo or channel.icon,  # the large one; favicon is the small one
         favicon=channel.icon,
-        authors=[{"name": channel.author}] if channel.author else None,
+        **_authors([{"name": channel.author}] if channel.author else []),
         language=channel.language,
         _feedserver=_present(
             about=channel.generator_url,
@@ -50,19 +51,19 @@ def _head(channel: Channel) -> _Object:
 
 def _item(entry: Entry) -> _Object:
     article = entry.article
-    # The banner is for a picture that is not in the content, where the first one is.
+    # The banner is for a picture that is not in the content; the first picture is in it.
     image, banner = (*(image.url for image in article.images[:2]), "", "")[:2]
     return _present(
         id=article.id,
         url=article.url,
-        title=title_or_url(article.title, article.url),
+        title=article.title if article.title.strip() else "",
         content_html=content_html(entry),
         summary=article.excerpt,
         image=image,
         banner_image=banner,
         date_published=rfc3339(article.published),
         date_modified=rfc3339(entry.updated),
-        authors=[_present(name=author.name, url=author.url) for author in authors_of(entry)],
+        **_authors([_present(name=author.name, url=author.url) for author in authors_of(entry)]),
         tags=[category.label for category in entry.categories],
         language=article.language,
         attachments=_attachments(article),
@@ -70,11 +71,21 @@ def _item(entry: Entry) -> _Object:
     )
 
 
+def _authors(authors: list[_Object]) -> _Object:
+    """The authors, and the first of them as `author`, which is all that parsers of version 1.0 read."""
+    return {"authors": authors, "author": authors[0]} if authors else {}
+
+
 def _attachments(article: Article) -> list[_Object]:
     return [
-        _present(url=action.url, mime_type=action.media_type, title=action.title)
-        for action in article.actions
-        if action.media_type
+        _present(
+            url=file.url,
+            mime_type=file.media_type,
+            title=file.title,
+            size_in_bytes=file.size,
+            duration_in_seconds=file.duration,
+        )
+        for file in media_files(article)
     ]
 
 
@@ -99,7 +110,7 @@ def _image(image: Image) -> _Object:
 
 
 def _provider(entry: Entry) -> _Object:
-    """The provider and, where the entry was republished from it, our feed of that provider."""
+    """The provider and, if the entry was republished from it, our feed of that provider."""
     provider, source = entry.article.provider, entry.source
     return _present(
         name=provider.name if provider else source and source.title,
@@ -122,5 +133,5 @@ def _related(related: Related) -> _Object:
 
 
 def _present(**members: object) -> _Object:
-    """An object of the members that say something."""
+    """An object without the empty members."""
     return {name: value for name, value in members.items() if value}

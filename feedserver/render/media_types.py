@@ -1,7 +1,7 @@
 """Media types: of the feed documents, and of pictures by the extension of their URL.
 
-The table of pictures is here because `mimetypes` reads files of the system, and the same feed must
-be the same bytes on every machine (promise 2).
+The table of pictures is here because `mimetypes` reads files of the system, and the same feed must have the
+same bytes on every machine (promise 2).
 """
 
 from __future__ import annotations
@@ -33,6 +33,6 @@ _PICTURES: Mapping[str, str] = MappingProxyType(
 
 
 def picture_type(url: str) -> str:
-    """The media type of a picture, judged by the extension of its URL; empty when that says nothing."""
+    """The media type of a picture, by the extension of its URL; empty if that is unknown."""
     path = url.partition("?")[0].partition("#")[0]
     return _PICTURES.get(path.rpartition(".")[2].lower(), "")

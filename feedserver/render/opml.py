@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from email.utils import format_datetime
+from types import MappingProxyType
 
 from lxml import etree
 
@@ -15,13 +16,19 @@ from feedserver.model import Format, ListingSummary
 from feedserver.render.text import clean
 
 
-def render_opml(title: str, base_url: str, folders: Mapping[str, Sequence[ListingSummary]]) -> bytes:
+def render_opml(
+    title: str,
+    base_url: str,
+    folders: Mapping[str, Sequence[ListingSummary]],
+    more: Mapping[str, str] = MappingProxyType({}),
+) -> bytes:
     """The feeds of listings as OPML.
 
     Args:
         title: of the list.
         base_url: what the addresses of listings begin with, without a trailing slash.
         folders: listings by the name of their folder; those under an empty name are in no folder.
+        more: URLs of OPML documents with further listings, by the name of the folder that they belong to.
     """
     root = etree.Element("opml", version="2.0")
     head = etree.SubElement(root, "head")
@@ -31,7 +38,7 @@ def render_opml(title: str, base_url: str, folders: Mapping[str, Sequence[Listin
         etree.SubElement(head, "dateModified").text = format_datetime(max(updates), usegmt=True)
     body = etree.SubElement(root, "body")
     for name, listings in folders.items():
-        parent = etree.SubElement(body, "outline", text=clean(name)) if name else body
+        parent = _folder(body, clean(name)) if name else body
         for listing in listings:
             page = base_url + listing.key.address
             etree.SubElement(
@@ -43,5 +50,15 @@ def render_opml(title: str, base_url: str, folders: Mapping[str, Sequence[Listin
                 xmlUrl=f"{page}.{Format.RSS.value}",
                 htmlUrl=page,
             )
+        if name in more:  # OPML 2.0, "inclusion"
+            etree.SubElement(parent, "outline", type="include", text="More", url=more[name])
     document: bytes = etree.tostring(root, xml_declaration=True, encoding="UTF-8")
     return document
+
+
+def _folder(body: etree._Element, name: str) -> etree._Element:
+    """An outline that holds others. Some readers show its `title`, some its `text`.
+
+    The W3C's validator requires a type beside a title; Liferea uses this one.
+    """
+    return etree.SubElement(body, "outline", type="folder", text=name, title=name)

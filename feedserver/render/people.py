@@ -1,7 +1,7 @@
-"""Whom an entry is by, in every format.
+"""The authors of an entry, for every format.
 
-A feed of many providers answers "who wrote it?" with a name at each entry: most readers show the authors
-of an entry, few of them its source.
+In a feed of many providers each entry names its author: most readers show the authors of an entry, and few
+show its source.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from feedserver.model import Entry, Person
 
 
 def authors_of(entry: Entry) -> tuple[Person, ...]:
-    """The authors; else the provider of a republished article, which is not by the feed's authors."""
+    """The authors; else the provider of a republished article, which is not by the authors of the feed."""
     article = entry.article
     if article.authors or not (entry.source and article.provider):
         return article.authors

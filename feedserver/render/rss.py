@@ -1,12 +1,11 @@
 """RSS 2.0 with Atom links, Dublin Core creators, full content and Media RSS.
 
-feedgen writes the RSS elements; the two extensions below add what it has no words for. The Atom
+feedgen writes the RSS elements; the two extensions below add elements that it does not support. The Atom
 and JSON renderings of the same feed are other modules. Deterministic (promise 2).
 """
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from functools import partial
 
@@ -15,11 +14,12 @@ from feedgen.feed import FeedGenerator
 from lxml.etree import SubElement
 from lxml.etree import _Element as Element
 
-from feedserver.model import Action, Article, Channel, Entry, Feed, Format
+from feedserver.model import Channel, Entry, Feed, Format
 from feedserver.render.content import content_html, lines_html
 from feedserver.render.feedgen_support import (
     ATOM,
     DC,
+    ITUNES,
     MEDIA,
     append_branding,
     append_history,
@@ -27,16 +27,14 @@ from feedserver.render.feedgen_support import (
     branding_namespaces,
     history_namespaces,
 )
+from feedserver.render.files import main_file, media_files
 from feedserver.render.media_types import MEDIA_TYPES, picture_type
 from feedserver.render.people import authors_of
+from feedserver.render.spelling import Spelling
 from feedserver.render.splicing import Splicer
 from feedserver.render.text import rfc3339, title_or_url
 
 _DOCS = "https://www.rssboard.org/rss-specification"
-# The elements of plain text that hold a reference.
-_PLAIN_TEXT = re.compile(
-    rb"<(?:title|category|copyright|source|dc:creator|media:credit)(?: [^>]*)?>[^<&]*&[^<]*"
-)
 _IMAGE_TYPES = frozenset({"image/gif", "image/jpeg", "image/png"})  # RSS 2.0: no others
 
 
@@ -48,18 +46,15 @@ def render_rss(feed: Feed) -> bytes:
 def _write(feed: Feed) -> bytes:
     document = _channel(feed.channel)
     document.entry([_item(entry, feed.channel) for entry in feed.entries])
-    return _PLAIN_TEXT.sub(_spelt_out, document.rss_str())
+    rendered: bytes = document.rss_str()
+    return rendered
 
 
-def _spelt_out(text: re.Match[bytes]) -> bytes:
-    """The same text, to an XML parser, in the spelling that more aggregators show right.
-
-    RSS profile section 3.1; lxml knows no other spelling than its own.
-    """
-    return text[0].replace(b"&amp;", b"&#x26;").replace(b"&lt;", b"&#x3C;").replace(b"&gt;", b"&#x3E;")
-
-
-_DOCUMENTS = Splicer(_write, b"<item>", b"</item>\n", b"</channel></rss>")
+_SPELLING = Spelling(
+    html=("description", "content:encoded"),
+    plain=("title", "category", "copyright", "source", "dc:creator", "media:credit"),
+)
+_DOCUMENTS = Splicer(_write, _SPELLING, b"<item>", b"</item>\n", b"</channel></rss>")
 
 
 def _channel(channel: Channel) -> FeedGenerator:
@@ -69,7 +64,7 @@ def _channel(channel: Channel) -> FeedGenerator:
     document.title(title)
     document.description(channel.description or title)  # required, and must not be empty
     document.link(href=channel.self_url(Format.RSS), rel="self", type=MEDIA_TYPES[Format.RSS])
-    document.link(href=channel.page_url, rel="alternate")  # feedgen: <link> is the last one added
+    document.link(href=channel.page_url, rel="alternate")  # feedgen makes <link> of the last one
     document.updated(channel.updated)  # otherwise now
     document.ttl(channel.ttl)
     document.docs(_DOCS)
@@ -86,7 +81,8 @@ def _item(entry: Entry, channel: Channel) -> FeedEntry:
     item = FeedEntry()
     item.register_extension("feedserver", partial(_ItemExtension, entry, channel.language), atom=False)
     item.guid(article.id, permalink=False)
-    item.title(title_or_url(article.title, article.url))
+    if article.title.strip():  # an item needs a title or a description (RSS 2.0)
+        item.title(article.title)
     item.link(href=article.url)
     item.content(content_html(entry))  # the description, if there is no excerpt
     if article.excerpt.strip():
@@ -95,34 +91,29 @@ def _item(entry: Entry, channel: Channel) -> FeedEntry:
     item.category([{"term": c.term, "label": c.label, "scheme": c.scheme} for c in entry.categories])
     if entry.source:
         item.source(f"{entry.source.page_url}.{Format.RSS.value}", entry.source.title)
-    media_file = _media_file(article)
-    if media_file:  # one at most (RSS profile), and 0 is the length that nobody knows
-        item.enclosure(media_file.url, "0", media_file.media_type)
+    file = main_file(media_files(article))
+    if file:  # one at most, and 0 where the size is unknown (RSS profile section 4.1.1.20.5)
+        item.enclosure(file.url, str(file.size or 0), file.media_type)
     return item
-
-
-def _media_file(article: Article) -> Action | None:
-    """The one file that an item has room for: the first to play, as podcast clients want, or to keep."""
-    files = [action for action in article.actions if action.media_type]
-    playable = (action for action in files if action.media_type.startswith(("audio/", "video/")))
-    return next(playable, files[0] if files else None)
 
 
 @dataclass(frozen=True, slots=True)
 class _ChannelExtension:
-    """Links to the other formats and to history, which feedgen leaves out of RSS: it writes rel=self only."""
+    """The author, links to history, and branding; feedgen writes only the link of the document itself.
+
+    The other formats are linked in the HTTP header and on the page. SimplePie and fastfeedparser would take
+    a link to them for the home page of the channel.
+    """
 
     channel: Channel
 
     def extend_ns(self) -> dict[str, str]:
-        return (
-            {"dc": DC, "media": MEDIA} | history_namespaces(self.channel) | branding_namespaces(self.channel)
-        )
+        of_items = {"dc": DC, "itunes": ITUNES, "media": MEDIA}
+        return of_items | history_namespaces(self.channel) | branding_namespaces(self.channel)
 
     def extend_rss(self, rss: Element) -> None:
-        for fmt in (Format.ATOM, Format.JSON):
-            link = {"href": self.channel.self_url(fmt), "rel": "alternate", "type": MEDIA_TYPES[fmt]}
-            SubElement(rss[0], f"{{{ATOM}}}link", link)
+        if self.channel.author.strip():
+            SubElement(rss[0], f"{{{DC}}}creator").text = self.channel.author
         append_history(rss[0], self.channel, Format.RSS, f"{{{ATOM}}}link")
         append_branding(rss[0], self.channel.branding)
         rss[0][-1].tail = "\n"
@@ -130,7 +121,7 @@ class _ChannelExtension:
 
 @dataclass(frozen=True, slots=True)
 class _ItemExtension:
-    """Authors without an address, the date of the last change, the language, pictures and video."""
+    """Authors without an address, date of the last change, language, duration, pictures, video and files."""
 
     entry: Entry
     channel_language: str
@@ -142,5 +133,9 @@ class _ItemExtension:
         if article.language and article.language != self.channel_language:
             SubElement(item, f"{{{DC}}}language").text = article.language
         SubElement(item, f"{{{ATOM}}}updated").text = rfc3339(self.entry.updated)
-        append_media(item, article)
+        file = main_file(media_files(article))
+        if file and file.duration:
+            SubElement(item, f"{{{ITUNES}}}duration").text = str(file.duration)
+        # Only the enclosure's file: of several, newsboat takes the last one instead of the enclosure.
+        append_media(item, article, [file] if file else [])
         item.tail = "\n"

@@ -1,11 +1,11 @@
-"""Documents made of entries that were written before, and of new ones.
+"""Makes documents of entries that were written before and of new ones.
 
-An article is in a dozen listings, and when one changes, each of them shows 49 of 50 entries as before.
-feedgen and lxml take most of the time of a first request. So what they wrote of an entry is kept, under a
-digest of all that goes into it, and only the others are written: by the same renderer, as a document of
-fewer entries, which is cut at its tags. The bytes are those of a document that is written as a whole
-(promise 2). Knows no format, only how entries begin and end in it. Thread-safe: what is kept never changes,
-so a race of threads costs a miscount, or that something is written twice.
+An article is in a dozen listings. When one changes, each of them shows 49 of 50 entries as before, and
+feedgen and lxml take most of the time of a first request. So the bytes of an entry are kept under a digest of
+everything that decides them, and only the other entries are written: by the same renderer, as a document of
+fewer entries, which is cut at its tags. The result has the bytes of a document that is written as a whole
+(promise 2). This module knows no format, only the tags at which entries begin and end. Thread-safe: kept
+bytes never change, so a race of threads costs a miscount, or a second writing of the same entry.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import msgspec
 from feedserver.model import Feed
 from feedserver.render.text import legible
 
-# Bytes of entries that a process keeps of one format; of generated articles some 600.
+# Bytes of entries that a process keeps for one format: some 600 generated articles.
 MOST_BYTES = 1_500_000
 
 
@@ -26,15 +26,25 @@ class Splicer:
     """The documents of one format, in XML.
 
     Args:
-        write: a whole document of a legible feed, the same bytes for the same feed. An entry is written as if
-            it were the only one.
-        start: what every entry begins with, and nothing before the first one.
-        end: what every entry ends with. Like `start` it is a tag, which no text looks like: that is escaped.
-        close: what follows the entries.
+        write: writes the whole document of a legible feed, with the same bytes for the same feed. An entry is
+            written as if it were the only one.
+        spell: gives a document, or a part of it with whole entries, its final spelling. This is done after
+            the document is cut, because CDATA may look like a tag.
+        start: the tag at which every entry begins; there is none before the first entry.
+        end: the tag at which every entry ends. Text cannot look like a tag, because it is escaped.
+        close: the end of the document, after the entries.
     """
 
-    def __init__(self, write: Callable[[Feed], bytes], start: bytes, end: bytes, close: bytes) -> None:
+    def __init__(
+        self,
+        write: Callable[[Feed], bytes],
+        spell: Callable[[bytes], bytes],
+        start: bytes,
+        end: bytes,
+        close: bytes,
+    ) -> None:
         self._write = write
+        self._spell = spell
         self._start = start
         self._end = end
         self._close = close
@@ -50,14 +60,14 @@ class Splicer:
         written = {key: self._kept.find(key) for key in keys}
         missing = {key: entry for key, entry in zip(keys, feed.entries, strict=True) if not written[key]}
         others = msgspec.structs.replace(feed, entries=tuple(missing.values()))
-        head, *entries = self._cut(self._write(legible(others)))
+        head, *entries = map(self._spell, self._cut(self._write(legible(others))))
         for key, entry in zip(missing, entries, strict=True):
             written[key] = entry
             self._kept.keep(key, entry)
         return b"".join([head, *(written[key] or b"" for key in keys), self._close])
 
     def _cut(self, document: bytes) -> list[bytes]:
-        """What comes before the entries, and each of them."""
+        """The beginning of the document, and each entry."""
         *entries, rest = document.removesuffix(self._close).split(self._end)
         if not entries:
             return [rest]
@@ -67,15 +77,15 @@ class Splicer:
 
 
 def _keys(feed: Feed) -> list[bytes]:
-    """What stands for all that goes into the bytes of each entry: the feed's language as well."""
+    """A digest of everything that decides the bytes of each entry, the feed's language included."""
     language = feed.channel.language
     return [hashlib.sha256(msgspec.json.encode((language, entry))).digest() for entry in feed.entries]
 
 
 class Recent:
-    """Bytes by key: what was asked for last, at least half of `most_bytes`, and never more.
+    """Bytes by key: those that were used last, at least half of `most_bytes`, and never more.
 
-    In two generations, because to keep an order of use would take as long again as the digests do.
+    They are in two generations, because an order of use would cost as much time as the digests.
     """
 
     def __init__(self, most_bytes: int) -> None:
@@ -85,7 +95,7 @@ class Recent:
         self._size = 0
 
     def find(self, key: bytes) -> bytes | None:
-        """What is kept under a key."""
+        """The bytes under a key."""
         found = self._young.get(key)
         if found is None:
             found = self._old.get(key)
@@ -94,7 +104,7 @@ class Recent:
         return found
 
     def keep(self, key: bytes, value: bytes) -> None:
-        """Keep bytes under a key that is not among the young."""
+        """Keep bytes under a key that is not in the young generation."""
         if len(value) > self._most:
             return
         if self._size + len(value) > self._most:

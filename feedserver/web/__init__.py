@@ -1,1 +1,1 @@
-"""What speaks HTTP and HTML: the front, the routes, the pages and their static files."""
+"""HTTP with Flask: application factory, routes, responses, redirects and guesses, and the fast path."""

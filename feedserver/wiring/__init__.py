@@ -1,6 +1,6 @@
-"""From the settings to the parts: each gets the values it needs, none gets the settings.
+"""Makes the objects of the program from the settings: each gets its values, and none gets the settings.
 
-A module for each use, so that a command loads the parts that it needs and no others: `planning` for who reads
-files, `indexing` for who indexes, `publishing` for who publishes, `exporting` for who exports. Makes values
-and parts; starts nothing.
+There is a module for each use, so that a command imports only the packages that it needs: `planning` for
+reading files, `indexing` for the indexer, `publishing` for feeds and pages, `serving` for servers,
+`exporting` for exports, `application` for the WSGI application. Makes values and objects; starts nothing.
 """

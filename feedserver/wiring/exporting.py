@@ -1,14 +1,14 @@
-"""What an export is to write."""
+"""Makes the plan of an export from the settings."""
 
 from __future__ import annotations
 
 from feedserver.export.site import ExportPlan, Scope
-from feedserver.settings import Settings
+from feedserver.settings.sources import Settings
 from feedserver.wiring.publishing import feed_limits, site_facts
 
 
 def make_export_plan(settings: Settings, scope: Scope) -> ExportPlan:
-    """What an export is to write."""
+    """The plan of an export of the given scope."""
     return ExportPlan(
         state_dir=str(settings.state.dir.resolve()),
         site=site_facts(settings),

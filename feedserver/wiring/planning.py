@@ -1,22 +1,25 @@
-"""What the settings say of files: where they are, how they are read, what is selected of them.
+"""Makes the plan for reading articles from the settings: the folders, the rules, the selections.
 
-All that reading articles needs, so it imports neither index nor publisher.
+Imports neither index nor publisher, which reading articles does not need.
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
+from ipaddress import ip_address
+from urllib.parse import urlsplit
 
 from feedserver.articles.rules import ReadingRules
 from feedserver.articles.slugs import domain_slug, slugify
+from feedserver.indexing.plan import Ownership, Plan, Root
 from feedserver.model import Selection
-from feedserver.plan import Claim, Plan, Root
-from feedserver.settings import Settings
-from feedserver.settings_schema import Root as RootSettings
+from feedserver.settings.folders import RootSettings
+from feedserver.settings.sources import Settings
 
 
 def plan_of(settings: Settings) -> Plan:
-    """What is to be read, and how: a plan that is of no build yet, which `indexing.make_plan` makes it."""
+    """The plan for reading, without the fingerprint of a build, which `wiring.indexing.make_plan` adds."""
     roots = tuple(_root(root, settings) for root in settings.articles)
     return Plan(
         state_dir=str(settings.state.dir.resolve()),
@@ -25,7 +28,7 @@ def plan_of(settings: Settings) -> Plan:
         skip=settings.scan.skip,
         max_file_size=settings.scan.max_file_size,
         fingerprint="",
-        claim=Claim(
+        ownership=Ownership(
             roots=tuple(root.path for root in roots),
             id_authority=settings.id_authority,
             id_year=settings.site.id_year,
@@ -35,6 +38,7 @@ def plan_of(settings: Settings) -> Plan:
         rescan_interval=settings.scan.rescan_interval,
         drop_missing_after=settings.scan.drop_missing_after,
         watch=settings.scan.watch,
+        history_copies=settings.state.history_copies,
     )
 
 
@@ -56,22 +60,53 @@ def selections_of(settings: Settings) -> tuple[Selection, ...]:
 
 
 def is_local(url: str) -> bool:
-    """Whether a URL can only be meant for this machine."""
-    host = url.partition("://")[2].partition("/")[0].partition(":")[0]
-    return host == "localhost" or host.startswith("127.") or host.endswith(".localhost")
+    """Whether the host of a URL is this machine."""
+    host = urlsplit(url).hostname or ""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
 
 
 def _root(root: RootSettings, settings: Settings) -> Root:
+    dated = root.dates_from_file_name
     rules = ReadingRules(
         id_authority=settings.id_authority,
         id_year=settings.site.id_year,
         id_prefix=root.id_prefix,
-        time_zone=settings.site.time_zone,
+        time_zone=root.time_zone or settings.site.time_zone,
         base_url=root.base_url,
+        root_urls=root.root_urls,
         url_pattern=root.url,
-        aliases=dict(settings.fields),
-        date_from_file_name=settings.dates.from_file_name,
+        section_urls=tuple(root.section_urls.items()),
+        url_names=root.url_names,
+        ids=root.ids,
+        folder_categories=root.folder_categories,
+        more_keys=_more_keys(settings.fields, root.fields),
+        date_from_file_name=settings.dates.from_file_name if dated is None else dated,
         date_from_mtime=settings.dates.fallback == "mtime",
+        bodies_are_html=root.bodies == "html",
+        header=root.header,
+        bare=root.bare,
+        underscored=root.underscored,
+        markdown=root.markdown,
+        templates=root.templates,
+        titles=root.titles,
+        excerpts=root.excerpts,
+        separators=root.separators,
+        language=root.language,
+        languages=root.languages,
+        hidden_if=tuple(root.hidden_if.items()),
+        max_topics=settings.scan.max_topics,
     )
-    # Not resolved: a link such as `current` is followed anew when it leads elsewhere.
-    return Root(path=os.path.abspath(root.path), reading=rules)  # noqa: PTH100  pathlib would resolve it
+    # Not resolved, so that a link such as `current` is followed anew when it is changed.
+    path = os.path.abspath(root.path)  # noqa: PTH100  pathlib would resolve it
+    return Root(path=path, reading=rules, only=root.only, skip=root.skip)
+
+
+def _more_keys(
+    everywhere: Mapping[str, tuple[str, ...]], here: Mapping[str, tuple[str, ...]]
+) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """The keys of each field that the settings add, those for all folders first."""
+    fields = dict.fromkeys((*everywhere, *here))
+    return tuple((field, (*everywhere.get(field, ()), *here.get(field, ()))) for field in fields)

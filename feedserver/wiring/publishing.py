@@ -1,24 +1,33 @@
-"""The publisher of a site, and what it is told of the settings."""
+"""Makes the publisher of a site, and its facts and limits, from the settings."""
 
 from __future__ import annotations
 
-from feedserver.cache import open_cache
-from feedserver.channels import SiteFacts
+from feedserver.feeds.cache import open_cache
+from feedserver.feeds.channels import SiteFacts
+from feedserver.feeds.feed_renderer import FeedLimits
+from feedserver.feeds.publisher import Publisher
 from feedserver.model import Branding
-from feedserver.publisher import FeedLimits, Publisher
-from feedserver.settings import Settings
+from feedserver.settings.sources import Settings
+from feedserver.system import private
 from feedserver.wiring.planning import selections_of
 
 
 def make_publisher(settings: Settings) -> Publisher:
     """The publisher of the settings' state folder."""
     state_dir = settings.state.dir.resolve()
-    cache = open_cache(settings.cache.url, state_dir / "cache", settings.cache.max_age)
+    options = settings.cache
+    cache = open_cache(
+        options.url,
+        state_dir / "cache",
+        lambda: options.secret or private.secret(state_dir / "cache-secret"),
+        max_age=options.max_age,
+        max_size=options.max_size,
+    )
     return Publisher(state_dir, site_facts(settings), feed_limits(settings), cache)
 
 
 def site_facts(settings: Settings) -> SiteFacts:
-    """What the settings say of the site."""
+    """The facts of the site from the settings."""
     site = settings.site
     return SiteFacts(
         title=site.title,
@@ -39,7 +48,7 @@ def site_facts(settings: Settings) -> SiteFacts:
 
 
 def feed_limits(settings: Settings) -> FeedLimits:
-    """How long feeds get."""
+    """The limits on the length of feeds."""
     return FeedLimits(
         entries=settings.feeds.limit,
         min_entries=settings.feeds.min_entries,

@@ -35,7 +35,7 @@ def cpu(command: Sequence[str]) -> float:
 
 
 def commands(corpus: Path, state: Path, out: Path) -> Mapping[str, Sequence[str]]:
-    """What is measured, by name; the bare interpreter first, what a changed file is for last."""
+    """The commands to measure, by name; the bare interpreter first, the one for a changed file last."""
     feedserver = (sys.executable, "-m", "feedserver")
     site = ("--state-dir", str(state), "--base-url", SITE)
     export = (*feedserver, "export", str(out), str(corpus), *site, *LIKE_HUGO)

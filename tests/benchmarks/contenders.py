@@ -1,4 +1,4 @@
-"""What feedserver is compared with in `serving.py`: applications that gunicorn starts by name.
+"""Applications that `serving.py` compares feedserver with; gunicorn starts them by name.
 
 Each is what somebody would write who needs just that. `BENCHMARK_DATA` names a JSON file with what
 they serve: recorded answers, and the items of a feed.

@@ -16,12 +16,13 @@ from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 
 from feedserver.articles.reading import read_article
-from feedserver.indexer import Indexer
-from feedserver.plan import Plan
-from feedserver.publisher import Document, Publisher
-from feedserver.scanner import Scan, ScanRules
-from feedserver.settings import load_settings
-from feedserver.web.addresses import parse
+from feedserver.feeds.document import Document
+from feedserver.feeds.publisher import Publisher
+from feedserver.indexing.indexer import Indexer
+from feedserver.indexing.plan import Plan
+from feedserver.indexing.scanner import Scan, ScanRules
+from feedserver.settings.sources import load_settings
+from feedserver.site.addresses import parse
 from feedserver.wiring.indexing import make_plan, prepare_state
 from feedserver.wiring.publishing import make_publisher
 

@@ -61,7 +61,11 @@ def measure(size: int, work: Path) -> Iterator[Row]:
     yield Row(size, "first index", f"{size / seconds:,.0f} files/s ({seconds:.2f} s)")
     yield Row(size, "process tree of the first index, peak", f"{peak / 1e6:,.0f} MB")
     yield Row(size, "index on disk, per article", f"{disk_bytes(state, 'index-*') / size:,.0f} bytes")
-    yield Row(size, "memory on disk, per article", f"{disk_bytes(state, 'memory*') / size:,.0f} bytes")
+    yield Row(
+        size,
+        "publication history on disk, per article",
+        f"{disk_bytes(state, 'history.sqlite*') / size:,.0f} bytes",
+    )
     seconds, _ = index_once(corpus, state)
     yield Row(size, "rescan, nothing changed", f"{seconds / size * 1e5:.2f} s per 100,000 files")
     yield from serving_rows(size, corpus, state)
@@ -238,7 +242,7 @@ def descendants(pid: int) -> list[int]:
 def is_indexer(pid: int) -> bool:
     """Whether a process is an indexer."""
     with contextlib.suppress(OSError):
-        return b"feedserver.child" in Path(f"/proc/{pid}/cmdline").read_bytes()
+        return b"feedserver.indexing.child" in Path(f"/proc/{pid}/cmdline").read_bytes()
     return False
 
 

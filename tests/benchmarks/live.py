@@ -257,7 +257,7 @@ def shown(feed: str, body: bytes) -> Shown:
 
 
 class Held(NamedTuple):
-    """What a client holds of a feed."""
+    """The copy of a feed that a client holds."""
 
     etag: str
     entries: Shown
@@ -298,7 +298,7 @@ class Checker:
         return done
 
     def _ask(self, worker: Worker, feed: str) -> Held:
-        """What a client that polls holds then."""
+        """The copy that a polling client holds then."""
         held = self._held.get((worker.pid, feed), Held("", []))
         answer = worker.ask(feed, held.etag)
         if answer.status == 200:
@@ -306,7 +306,7 @@ class Checker:
         return held
 
     def _ask_for_lies(self, feed: str, olds: Mapping[int, Held | None]) -> None:
-        """Who holds the present state gets 304 from every worker; who holds another one gets 200."""
+        """Check that a client of the present state gets 304 from every worker, and others get 200."""
         current = {self._held[worker.pid, feed].etag for worker in self._workers}
         self._counts["workers that disagree"] += len(current) > 1
         for worker in self._workers:
@@ -317,7 +317,7 @@ class Checker:
                 self._counts["304 that lie"] += worker.ask(feed, old.etag).status != 200
 
     def check(self, feed: str) -> None:
-        """What did not change is served as it was, also to who holds it."""
+        """Check that an unchanged feed is served as it was, also to clients that hold it."""
         for worker in self._workers:
             before = self._held.get((worker.pid, feed))
             now = self._ask(worker, feed)
@@ -484,7 +484,7 @@ def changing_rows(
 
 
 def zero_rows(counts: Counter[str]) -> Iterator[tuple[str, str]]:
-    """What must not happen."""
+    """Counts of faults, which must stay zero."""
     for name in (
         "5xx", "304 that lie", "200 to who holds the content", "other entries than the files say",
         "changes of what did not change", "workers that disagree", "changes never served",

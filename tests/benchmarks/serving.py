@@ -35,8 +35,8 @@ from typing import NamedTuple
 from corpus import write_corpus
 from index import children, free_port, index_once, is_indexer, quiet, wait_until_scanned
 
-from feedserver.serving import gunicorn_options
-from feedserver.settings import load_settings
+from feedserver.server.application import gunicorn_options
+from feedserver.settings.sources import load_settings
 
 HERE = Path(__file__).resolve().parent
 REPOSITORY = HERE.parent.parent
@@ -64,7 +64,7 @@ class Answer(NamedTuple):
 
 
 class Load(NamedTuple):
-    """What a worker did under load."""
+    """The throughput of a worker under load, and its cost."""
 
     per_second: float
     cpu_micros: float
@@ -171,7 +171,7 @@ def load(server: Contender, path: str = FEED, headers: Headers | None = None) ->
 
 
 def cpu_seconds(pid: int) -> float:
-    """What a process has used, in user and kernel."""
+    """The CPU time that a process has used, in user and kernel mode."""
     fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / TICKS
 
@@ -268,7 +268,7 @@ def write_data(work: Path, server: Contender, cases: Mapping[str, tuple[Headers,
     answers = {
         f"/{name}": {
             "status": f"{answer.status} {answer.reason}",
-            # What the server adds itself is not for the function to say.
+            # The server adds these headers itself, so the function leaves them out.
             "headers": [pair for pair in answer.headers if pair[0] not in ("Server", "Date", "Connection")],
             "body": base64.b64encode(answer.body).decode(),
         }
@@ -282,11 +282,11 @@ def write_data(work: Path, server: Contender, cases: Mapping[str, tuple[Headers,
 
 
 def sizes(server: Contender, articles: Path) -> Iterator[tuple[str, str]]:
-    """Bytes of the codings, and of a delta with one new article."""
+    """Bytes of the encodings, and of a delta with one new article."""
     plain = must(ask(server.port, FEED), 200)
-    for coding in ("gzip", "br"):
-        packed = must(ask(server.port, FEED, {"Accept-Encoding": coding}), 200)
-        yield f"{coding} of the plain bytes", share(packed, plain)
+    for encoding in ("gzip", "br"):
+        packed = must(ask(server.port, FEED, {"Accept-Encoding": encoding}), 200)
+        yield f"{encoding} of the plain bytes", share(packed, plain)
     (articles / "new-for-the-benchmark.md").write_text(
         f"---\ntitle: New\ndate: {newest_date(server)}\nwebUrl: https://example.org/new\n---\nText.\n",
         encoding="utf-8",

@@ -1,0 +1,1 @@
+"""From a listing to a representation: selects, renders, caches and dates feed documents."""

@@ -1,0 +1,84 @@
+"""The values that readers of the index return.
+
+Without I/O, so that pure modules can take them as arguments.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from feedserver.model import Article, ListingKey, ListingSummary, Taxonomy, Value
+
+
+class ListingState(Value, frozen=True):
+    """A listing as the index has it.
+
+    Equal states of one build mean that nothing changed. `version` (hex) is equal on every machine
+    that has the same articles; `changed` numbers the commit that last touched the listing in this
+    build, `retracted` the last one by which an article left it (0 if none did). `since` is when it was
+    first known or last became empty, `updated` the latest change among its newest entries.
+    """
+
+    key: ListingKey
+    id: int
+    version: str
+    changed: int
+    retracted: int
+    build: str
+    count: int
+    title: str
+    since: datetime
+    updated: datetime | None
+    taxonomy: Taxonomy | None
+
+    @property
+    def revision(self) -> tuple[str, int]:
+        """Changes whenever the listing may have changed."""
+        return self.build, self.changed
+
+    @property
+    def retraction(self) -> tuple[str, int]:
+        """The last revision by which an article left the listing."""
+        return self.build, self.retracted
+
+    @property
+    def summary(self) -> ListingSummary:
+        """The listing as a line of a directory."""
+        return ListingSummary(
+            key=self.key,
+            title=self.title,
+            description="" if self.taxonomy is None else self.taxonomy.description,
+            count=self.count,
+            updated=self.updated,
+        )
+
+
+def hold_each_once(parts: Iterable[ListingState], whole: ListingState) -> bool:
+    """Whether some listings hold each entry of another one exactly once, and nothing else.
+
+    A version is the sum of the digests of the entries, so it is the sum of the versions then.
+    """
+    bits = 4 * len(whole.version)
+    return sum(int(part.version, 16) for part in parts) % (1 << bits) == int(whole.version, 16)
+
+
+class SelectedEntry(Value, frozen=True):
+    """An article of a listing and the `updated` it was published with; `digest` stands for both (hex)."""
+
+    article: Article
+    updated: datetime
+    digest: str
+
+
+class Selected(Value, frozen=True):
+    """A listing in one snapshot: its state, some entries, and how many entries each month has.
+
+    `months` numbers months as `archives` does, without the empty ones; those before `open_month` have
+    ended.
+    """
+
+    state: ListingState
+    entries: tuple[SelectedEntry, ...]
+    months: dict[int, int]
+    open_month: int

@@ -1,0 +1,1 @@
+"""The content of pages and lists, without HTTP."""

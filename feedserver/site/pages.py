@@ -1,0 +1,375 @@
+"""The pages of the site: values in, one HTML document as text out.
+
+Knows the templates, the names of the static files and the format of dates and numbers. It does not know
+Flask, a request, the index or a clock, and opens only the packaged templates and static files, once. A page
+is a function of its values (promise 2): no relative times, no locale, no environment.
+
+Two rules hold for every page. Text is text: all values are escaped, and characters that HTML forbids are left
+out. URLs are http or https: a page leaves out those with any other scheme. Links between pages are
+root-relative, so that a page works under every host name; addresses to copy and for autodiscovery are
+absolute and come from the base URL alone.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import urlsplit
+
+from markupsafe import Markup
+
+from feedserver.model import Feed, Finding, Format, Image, Kind, ListingKey, ListingSummary, Value
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+STATIC_DIR = Path(__file__).with_name("static")
+
+# File name -> digest. Pages link `/static/<name>?v=<digest>`, so a response may be cached for ever.
+STATIC_DIGESTS: Mapping[str, str] = {
+    path.name: sha256(path.read_bytes()).hexdigest()[:16] for path in sorted(STATIC_DIR.iterdir())
+}
+
+_TEMPLATE_DIR = Path(__file__).with_name("templates")
+
+# The directory folds further listings of a group away.
+LONG_TAIL = 60
+
+
+class SiteChrome(Value, frozen=True):
+    """The header and footer of every page.
+
+    `base_url` is absolute, without a trailing slash; it may have a path. `icon` is the URL of the site's
+    icon. Without one, pages link our own.
+    """
+
+    title: str
+    description: str
+    language: str
+    base_url: str
+    icon: str = ""
+
+
+class ListingGroup(Value, frozen=True):
+    """The listings of one kind and the address of their list: `/topics`.
+
+    The group of the providers may hold domains too; pages show them as a second, quieter list. `listings` are
+    those on one page of the list; `total` and `domain_total` count those on all pages.
+    """
+
+    heading: str
+    address: str
+    listings: tuple[ListingSummary, ...] = ()
+    total: int = 0
+    domain_total: int = 0
+    page: int = 1
+    pages: int = 1
+
+
+class Problem(Value, frozen=True):
+    """A finding about a file, with the path of that file, for operators only (promise 6)."""
+
+    path: str
+    finding: Finding
+
+
+class Subscription(NamedTuple):
+    """One format of one listing: `path` for links on a page, `url` to copy."""
+
+    name: str
+    media_type: str
+    path: str
+    url: str
+
+
+# --- The pages --------------------------------------------------------------------------------
+
+
+def directory_page(chrome: SiteChrome, everything: ListingSummary, groups: Sequence[ListingGroup]) -> str:
+    """The page at `/`: the listings by group, those with most articles first, without empty groups."""
+    return _render(
+        "directory.html",
+        chrome,
+        address="/",
+        everything=everything,
+        groups=[_ordered(group) for group in groups if group.listings],
+        long_tail=LONG_TAIL,
+        feeds=_subscriptions(chrome, everything.key),
+    )
+
+
+def group_page(chrome: SiteChrome, group: ListingGroup) -> str:
+    """A page of a list such as `/topics`: the listings of one kind, those with most articles first."""
+    return _render(
+        "group.html",
+        chrome,
+        address=group.address if group.page == 1 else f"{group.address}.{group.page}",
+        section=group.address,
+        group=_ordered(group),
+        feeds=_subscriptions(chrome, ListingKey(kind=Kind.ARTICLES)),
+    )
+
+
+def listing_page(chrome: SiteChrome, feed: Feed, summary: ListingSummary) -> str:
+    """The page of one listing: the addresses of its feeds and its latest entries, as excerpts."""
+    return _render(
+        "listing.html",
+        chrome,
+        address=summary.key.address,
+        section=_section(summary.key),
+        feed=feed,
+        channel=feed.channel,
+        summary=summary,
+        language=feed.channel.language or chrome.language,
+        feeds=_subscriptions(chrome, summary.key, feed.channel.page_url),
+    )
+
+
+def status_page(
+    chrome: SiteChrome, status: Mapping[str, object], problems: Sequence[Problem] | None = None
+) -> str:
+    """The page at `/status`: a table of the status, and the problems where the visitor may see them.
+
+    Args:
+        status: plain values, datetimes, sequences and mappings of them, as the JSON status has them.
+        problems: None if the visitor may not see paths and reasons. Counts are part of the status.
+    """
+    return _render("status.html", chrome, address="/status", rows=list(_rows(status)), problems=problems)
+
+
+def error_page(
+    chrome: SiteChrome, code: int, title: str, message: str, suggestions: Sequence[ListingSummary] = ()
+) -> str:
+    """The page of an HTTP error; `suggestions` are the listings with the closest names, best first."""
+    return _render("error.html", chrome, code=code, title=title, message=message, suggestions=suggestions)
+
+
+def look() -> str:
+    """A digest of templates and static files: it changes when a page of the same values may change."""
+    files = sorted([*STATIC_DIR.iterdir(), *_TEMPLATE_DIR.iterdir()])
+    return sha256(b"".join(sha256(file.read_bytes()).digest() for file in files)).hexdigest()
+
+
+# --- Values for the templates -----------------------------------------------------------------
+
+
+_FORMATS = (
+    (Format.RSS, "RSS", "application/rss+xml"),
+    (Format.ATOM, "Atom", "application/atom+xml"),
+    (Format.JSON, "JSON Feed", "application/feed+json"),
+)
+
+_SECTIONS = (
+    ("/articles", "All articles"),
+    ("/topics", "Topics"),
+    ("/providers", "Providers"),
+    ("/categories", "Categories"),
+    ("/feeds", "Feeds"),
+)
+
+
+def _section(key: ListingKey) -> str:
+    """The address of the group that a listing belongs to."""
+    kind = Kind.PROVIDER if key.kind is Kind.DOMAIN else key.kind
+    return f"/{kind.value}"
+
+
+def _base_path(chrome: SiteChrome) -> str:
+    return urlsplit(chrome.base_url).path
+
+
+def _subscriptions(chrome: SiteChrome, key: ListingKey, page_url: str = "") -> list[Subscription]:
+    page_url = page_url or f"{chrome.base_url}{key.address}"
+    page_path = f"{_base_path(chrome)}{key.address}"
+    return [
+        Subscription(name, media_type, f"{page_path}.{fmt.value}", f"{page_url}.{fmt.value}")
+        for fmt, name, media_type in _FORMATS
+    ]
+
+
+class _OrderedGroup(NamedTuple):
+    heading: str
+    address: str
+    listings: list[ListingSummary]
+    domains: list[ListingSummary]
+    total: int
+    domain_total: int
+    page: int
+    pages: int
+
+
+def _ordered(group: ListingGroup) -> _OrderedGroup:
+    """The group with its listings by count, then title, then address, and with the domains separate."""
+    by_count = sorted(group.listings, key=lambda one: (-one.count, one.title.casefold(), one.key.address))
+    return _OrderedGroup(
+        group.heading,
+        group.address,
+        [one for one in by_count if one.key.kind is not Kind.DOMAIN],
+        [one for one in by_count if one.key.kind is Kind.DOMAIN],
+        group.total,
+        group.domain_total,
+        group.page,
+        group.pages,
+    )
+
+
+def _rows(status: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, object]]:
+    """The status as labels and values. The label of a nested value begins with those around it."""
+    for key, value in status.items():
+        label = f"{prefix}{key.replace('_', ' ')}"
+        if isinstance(value, Mapping):
+            yield from _rows(value, f"{label}: ")
+        else:
+            yield label, _plain(value)
+
+
+def _plain(value: object) -> object:
+    """A status value as text; a datetime stays one."""
+    if isinstance(value, datetime):
+        return value
+    if value is None or value in ("", [], ()):
+        return "–"  # noqa: RUF001  an en dash, as in any table
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return _number(value)
+    if isinstance(value, (list, tuple)):
+        return ", ".join(str(_plain(item)) for item in value)
+    return str(value)
+
+
+# --- The format of values --------------------------------------------------------------------------
+
+
+_MONTHS = (
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+)
+
+
+def _day(moment: datetime) -> str:
+    """The day in UTC: `11 May 2021`. Not strftime, whose month names follow the process's locale."""
+    moment = moment.astimezone(UTC)
+    return f"{moment.day} {_MONTHS[moment.month - 1]} {moment.year}"
+
+
+def _minute(moment: datetime) -> str:
+    """The minute in UTC: `11 May 2021, 08:56 UTC`."""
+    return f"{_day(moment)}, {moment.astimezone(UTC):%H:%M} UTC"
+
+
+def _machine_time(moment: datetime) -> str:
+    """A valid `datetime` attribute: `2021-05-11T08:56:31Z`."""
+    return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def _number(number: int) -> str:
+    return f"{number:,}"
+
+
+def _articles(count: int) -> str:
+    return "1 article" if count == 1 else f"{_number(count)} articles"
+
+
+def _duration(seconds: int) -> str:
+    """A duration in its two largest units: `1 h 5 min`, `12 min`, `45 s`."""
+    if seconds < 60:
+        return f"{seconds} s"
+    hours, minutes = divmod(round(seconds / 60), 60)
+    return " ".join(part for part in (f"{hours} h" * bool(hours), f"{minutes} min" * bool(minutes)) if part)
+
+
+def _web_url(url: str) -> str:
+    """The URL if a browser would fetch it over http or https, else the empty string.
+
+    The test compares the first characters unchanged: a browser strips spaces and control characters before
+    `javascript:`, so no other beginning is allowed.
+    """
+    return url if re.match("https?://", url, re.IGNORECASE) else ""
+
+
+def _lead_image(images: Sequence[Image]) -> Image | None:
+    """The first picture that a page can show."""
+    return next((image for image in images if _web_url(image.url)), None)
+
+
+# The characters that the HTML standard forbids (13.2.3.5): controls, surrogates and noncharacters.
+_FORBIDDEN = re.compile(
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef"
+    + "".join(chr(plane << 16 | last) for plane in range(17) for last in (0xFFFE, 0xFFFF))
+    + "]"
+)
+
+
+def _clean(value: object) -> object:
+    """Leave out forbidden characters. Runs on every value of every template, before it is escaped."""
+    if isinstance(value, str) and not isinstance(value, Markup):
+        return _FORBIDDEN.sub("", value)
+    return value
+
+
+# --- The templates ----------------------------------------------------------------------------
+
+
+def load() -> None:
+    """Load the templates now, so that the first page does not wait for them."""
+    _templates()
+
+
+@cache
+def _templates() -> Environment:
+    # Imported here because lists and feeds, exported or printed, need no templates.
+    from jinja2 import Environment, PackageLoader, StrictUndefined  # noqa: PLC0415  see above
+
+    environment = Environment(
+        loader=PackageLoader("feedserver.site", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=_clean,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    environment.filters.update(
+        articles=_articles,
+        day=_day,
+        duration=_duration,
+        lead_image=_lead_image,
+        machine_time=_machine_time,
+        minute=_minute,
+        number=_number,
+        web_url=_web_url,
+    )
+    environment.tests["moment"] = lambda value: isinstance(value, datetime)
+    environment.globals.update(
+        sections=_SECTIONS,
+        formats=_FORMATS,
+        static={name: f"/static/{name}?v={digest}" for name, digest in STATIC_DIGESTS.items()},
+    )
+    return environment
+
+
+def _render(
+    template: str, chrome: SiteChrome, *, address: str = "", section: str = "", **values: object
+) -> str:
+    """One page. `address` is its own, for the canonical link; `section` is that of its group."""
+    return (
+        _templates()
+        .get_template(template)
+        .render(chrome=chrome, base=_base_path(chrome), address=address, section=section, **values)
+    )

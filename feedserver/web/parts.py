@@ -1,0 +1,52 @@
+"""The parts of an application that its views use. `create_app` makes them once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from flask import current_app
+
+from feedserver.feeds.publisher import Publisher
+from feedserver.model import Value
+from feedserver.site.documents import SiteDocuments
+from feedserver.site.pages import SiteChrome
+from feedserver.web.existence import Addresses
+from feedserver.web.fast_path import FastPath
+from feedserver.web.policies import CachePolicy
+from feedserver.web.static_files import StaticFiles
+
+# Where Flask keeps them: `app.extensions`.
+EXTENSION = "feedserver.web"
+
+
+class WebOptions(Value, frozen=True):
+    """The settings that concern HTTP.
+
+    `is_public` says that the base URL is not of this machine. `root_names` are shown to operators as the
+    folders of articles.
+    """
+
+    redirects: dict[str, str]
+    status_token: str
+    is_public: bool
+    cache_policy: CachePolicy
+    root_names: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The parts; each is thread-safe."""
+
+    publisher: Publisher
+    documents: SiteDocuments
+    static_files: StaticFiles
+    addresses: Addresses
+    fast_path: FastPath
+    chrome: SiteChrome
+    options: WebOptions
+
+
+def parts() -> Parts:
+    """The parts of the current application."""
+    found: Parts = current_app.extensions[EXTENSION]
+    return found
