@@ -20,7 +20,7 @@ class SplitFile(msgspec.Struct, frozen=True):
         fields: the keys and values, as far as they could be read.
         body: the text after the front matter, line ends as LF; '' for a data file.
         is_whole: whether the fields were read to their end.
-        front: the text of the fields; '' for JSON, whose strings have no line breaks.
+        front: the text of the fields; '' if no text in it can have a second line, as in JSON.
     """
 
     fields: Mapping
