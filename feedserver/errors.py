@@ -57,14 +57,14 @@ class FrontMatterError(FeedserverError):
 
 
 class PathError(FeedserverError):
-    """Something about a file or folder of ours; never raised itself.
+    """Something about a file or folder of ours, or about a database; never raised itself.
 
     Attributes:
-        path: the file or folder concerned.
+        path: the file or folder concerned, or the name of the database.
         reason: the rest of the sentence.
     """
 
-    def __init__(self, path: Path, reason: str) -> None:
+    def __init__(self, path: Path | str, reason: str) -> None:
         self.path = path
         self.reason = reason
         super().__init__(path, reason)
@@ -78,7 +78,7 @@ class FeedFileError(PathError):
 
 
 class StateError(PathError):
-    """The state folder cannot be used."""
+    """The state folder, or the database that is used in its place, cannot be used."""
 
 
 class ForeignStateError(StateError):

@@ -17,13 +17,13 @@ from typing import Any, NamedTuple
 
 import msgspec
 from sqlalchemy import select
+from stores import address_of, snapshot
 
 from feedserver.articles.rules import ReadingRules
-from feedserver.index import builds, schema
-from feedserver.index.builds import transaction
+from feedserver.index import schema
 from feedserver.index.contents import content_of
 from feedserver.index.file_values import FileChange, FileKey, Stamp
-from feedserver.index.serving import POINTER_SECONDS
+from feedserver.index.sqlite.serving import POINTER_SECONDS
 from feedserver.indexing.plan import Ownership, Plan, Root
 from feedserver.model import Article, Provider, Reading, Selection, Term, Verdict
 
@@ -104,7 +104,7 @@ def a_plan(
     )
     ownership = Ownership(roots=tuple(root.path for root in roots), id_authority=AUTHORITY, id_year=YEAR)
     plan = Plan(
-        state_dir=str(state_dir),
+        store=address_of(state_dir),
         roots=roots,
         extensions=EXTENSIONS,
         skip=SKIP,
@@ -197,35 +197,27 @@ class Contents(NamedTuple):
 
 def contents(state_dir: Path) -> Contents:
     """The content of the serving build of a state folder."""
-    build = builds.serving_build(state_dir)
-    assert build is not None
-    engine = builds.open_engine(build)
     file, entry, listing, member = schema.file, schema.entry, schema.listing, schema.membership
     candidate, month = schema.candidate, schema.month
-    try:
-        with engine.connect() as connection, transaction(connection):
-            shown = connection.execute(
-                select(entry, file.c.root, file.c.path, candidate.c.payload)
-                .join(file, file.c.id == entry.c.file_id)
-                .join(candidate, candidate.c.file_id == entry.c.file_id)
-            ).all()
-            listings = connection.execute(select(listing)).all()
-            members = connection.execute(
-                select(
-                    listing.c.kind, listing.c.slug, member.c.published, member.c.article_id, member.c.updated
-                )
-                .select_from(member)
-                .join(listing, listing.c.id == member.c.listing_id)
-            ).all()
-            months = connection.execute(
-                select(listing.c.kind, listing.c.slug, month.c.month, month.c.entries)
-                .select_from(month)
-                .join(listing, listing.c.id == month.c.listing_id)
-                .where(month.c.entries != 0)
-            ).all()
-            files = connection.execute(select(file)).all()
-    finally:
-        engine.dispose()
+    with snapshot(state_dir) as connection:
+        shown = connection.execute(
+            select(entry, file.c.root, file.c.path, candidate.c.payload)
+            .join(file, file.c.id == entry.c.file_id)
+            .join(candidate, candidate.c.file_id == entry.c.file_id)
+        ).all()
+        listings = connection.execute(select(listing)).all()
+        members = connection.execute(
+            select(listing.c.kind, listing.c.slug, member.c.published, member.c.article_id, member.c.updated)
+            .select_from(member)
+            .join(listing, listing.c.id == member.c.listing_id)
+        ).all()
+        months = connection.execute(
+            select(listing.c.kind, listing.c.slug, month.c.month, month.c.entries)
+            .select_from(month)
+            .join(listing, listing.c.id == month.c.listing_id)
+            .where(month.c.entries != 0)
+        ).all()
+        files = connection.execute(select(file)).all()
     return Contents(
         entries={
             row.article_id: (
@@ -247,15 +239,9 @@ def contents(state_dir: Path) -> Contents:
 
 def changes_of(state_dir: Path) -> dict[str, int]:
     """The number of the commit that last touched each listing."""
-    build = builds.serving_build(state_dir)
-    assert build is not None
-    engine = builds.open_engine(build)
-    try:
-        with engine.connect() as connection, transaction(connection):
-            rows = connection.execute(select(schema.listing)).all()
-            return {f"{row.kind}/{row.slug}": row.changed for row in rows}
-    finally:
-        engine.dispose()
+    with snapshot(state_dir) as connection:
+        rows = connection.execute(select(schema.listing)).all()
+        return {f"{row.kind}/{row.slug}": row.changed for row in rows}
 
 
 def wait_for(condition: Callable[[], bool], patience: float = 20.0) -> float:

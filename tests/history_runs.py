@@ -27,11 +27,14 @@ import msgspec
 import sudden_death
 from builders import Clock, a_plan, contents
 from history_disk import Disk
+from stores import address_of
 from sudden_death import Death
 
-from feedserver.index import builds, candidates
+from feedserver.index import candidates, transactions
 from feedserver.index.archives import ArchiveDocument, closed_archives
 from feedserver.index.reader import IndexReader
+from feedserver.index.sqlite import builds
+from feedserver.index.stores import open_store
 from feedserver.index.values import Selected
 from feedserver.indexing import judging, removals, storing
 from feedserver.indexing.follower import Follower
@@ -115,7 +118,7 @@ def batches_of(size: int | None) -> Iterator[None]:
             sizes = (
                 (storing, "BATCH_FILES"),
                 (removals, "PIECE_FILES"),
-                (builds, "PIECE"),
+                (transactions, "PIECE"),
                 (candidates, "PIECE"),
             )
             for module, name in sizes:
@@ -233,7 +236,7 @@ class _Run:
         """The work of one process, from its start to its end."""
         lock = IndexerLock.acquire(state)
         assert lock is not None, "the lock outlived its holder"
-        indexer = Indexer(msgspec.structs.replace(self._plan, state_dir=str(state)), self._clock)
+        indexer = Indexer(msgspec.structs.replace(self._plan, store=address_of(state)), self._clock)
         _look(indexer, how if builds.serving_build(state) is not None else "scan", touched)
         indexer.close()
         lock.release()
@@ -266,7 +269,7 @@ class _Run:
         state.mkdir()
         try:
             copy_history(self._state, state)
-            indexer = Indexer(msgspec.structs.replace(self._plan, state_dir=str(state)), self._clock)
+            indexer = Indexer(msgspec.structs.replace(self._plan, store=address_of(state)), self._clock)
             indexer.refresh()
             indexer.close()
             return observed(state)
@@ -369,7 +372,7 @@ def observed(state_dir: Path) -> dict[str, Any]:
         "history": history_of(state_dir),
         "index": contents(state_dir)._asdict(),
     }
-    reader = IndexReader(state_dir)
+    reader = IndexReader(open_store(address_of(state_dir)))
     try:
         keys = [_key(name) for name in sorted(found["index"]["listings"])]
         found["listings"] = {f"{key.kind}/{key.slug}": _listing(reader, key) for key in keys}

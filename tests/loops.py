@@ -11,8 +11,10 @@ from typing import NamedTuple
 
 import msgspec
 from builders import contents, wait_for
+from stores import address_of
 
 from feedserver.index.reader import IndexReader
+from feedserver.index.stores import open_store
 from feedserver.indexing.follower import Follower
 from feedserver.indexing.indexer import Indexer, Summary
 from feedserver.indexing.plan import Plan
@@ -63,7 +65,7 @@ class Shown(NamedTuple):
 def observed(plan: Plan, most: int = 1000) -> Iterator[list[dict[str, Shown]]]:
     """All states of the newest articles that a reader sees while the block runs, by id."""
     stop, states = threading.Event(), list[dict[str, Shown]]()
-    reader = IndexReader(Path(plan.state_dir))
+    reader = IndexReader(open_store(address_of(Path(plan.state_dir))))
 
     def observe() -> None:
         while not stop.is_set():

@@ -19,9 +19,11 @@ from builders import Clock, write_article
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from servers import settings_of
+from stores import address_of
 
 from feedserver.index.archives import month_of
 from feedserver.index.reader import IndexReader
+from feedserver.index.stores import open_store
 from feedserver.indexing.clock import ClockWatch
 from feedserver.indexing.indexer import Indexer
 from feedserver.model import Kind, ListingKey
@@ -96,7 +98,7 @@ class Site:
         os.utime(self.folder / f"{name}.md", (self.clock.now, self.clock.now))
 
     def seen(self) -> Seen:
-        with closing(IndexReader(self.settings.state.dir)) as reader:
+        with closing(IndexReader(open_store(address_of(self.settings.state.dir)))) as reader:
             selected = reader.select(ARTICLES, 1000)
             states = [reader.listing(ARTICLES), reader.listing(ListingKey(kind=Kind.TOPIC, slug="tides"))]
         assert selected is not None
@@ -288,7 +290,7 @@ def live(state: Path, wanted: int) -> int | None:
     while found != wanted and time.monotonic() < end:
         time.sleep(0.1)
         if (state / "current").exists():
-            with closing(IndexReader(state)) as reader:
+            with closing(IndexReader(open_store(address_of(state)))) as reader:
                 listing = reader.listing(ARTICLES)
             found = None if listing is None else listing.count
     return found

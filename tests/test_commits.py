@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 import pytest
 
-from feedserver.index.commits import HEADER_BYTES, WAL_INDEX_VERSION, Attached, attach
+from feedserver.index.sqlite.commits import HEADER_BYTES, WAL_INDEX_VERSION, Attached, attach
 
 Reader = Attached[sqlite3.Connection]
 

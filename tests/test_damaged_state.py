@@ -11,7 +11,7 @@ import pytest
 from builders import damage_fact
 from servers import Server, serve, write_story
 
-from feedserver.index import builds
+from feedserver.index.sqlite import builds
 
 LONG = "Some text of the body. " * 40
 

@@ -17,8 +17,10 @@ from feedserver.feeds.cache import open_cache
 from feedserver.feeds.document import Document
 from feedserver.feeds.feed_renderer import FeedLimits
 from feedserver.feeds.publisher import DELTA_SECONDS, Publisher
+from feedserver.index.stores import open_store
 from feedserver.model import Format, Kind, ListingKey
 from feedserver.settings.schema import Settings
+from feedserver.wiring.planning import store_address
 from feedserver.wiring.publishing import make_publisher
 
 PATH = "/topics/tides.atom"
@@ -200,7 +202,11 @@ def test_who_refuses_deltas_and_comes_back_with_the_same_state_gets_the_whole_af
     cache = open_cache("memory://", site.folder, lambda: "secret", max_age=1000, max_size=10**8)
     limits = FeedLimits(entries=10, min_entries=1, max_bytes=1_000_000, deltas=True)
     publisher = Publisher(
-        site.settings.state.dir, make_publisher(site.settings).site, limits, cache, site.clock
+        open_store(store_address(site.settings)),
+        make_publisher(site.settings).site,
+        limits,
+        cache,
+        site.clock,
     )
     document = Document(ListingKey(kind=Kind.TOPIC, slug="tides"), Format.ATOM)
     held = publisher.feed_document(document).etag

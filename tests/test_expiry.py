@@ -24,13 +24,14 @@ from builders import (
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from loops import running
+from stores import address_of
 from test_writer import Index
 
 from feedserver.findings import FindingCode
-from feedserver.index import builds
 from feedserver.index.decisions import Candidate
 from feedserver.index.facts import BuildFacts
 from feedserver.index.reader import IndexReader
+from feedserver.index.stores import open_store
 from feedserver.index.writer import IndexWriter
 from feedserver.indexing.checker import check
 from feedserver.indexing.indexer import Indexer
@@ -54,11 +55,11 @@ def test_an_article_leaves_at_its_expiry_as_one_that_became_a_draft(index: Index
     assert index.shown() == {"bees.md"}
     assert index.writer.next_due() == NOW + 60
     assert index.writer.advance(NOW + 59) == 0
-    with closing(IndexReader(index.state_dir)) as reader:
+    with closing(IndexReader(open_store(address_of(index.state_dir)))) as reader:
         before = reader.last_retraction()
     assert index.writer.advance(NOW + 60) == 1
     assert index.shown() == set()
-    with closing(IndexReader(index.state_dir)) as reader:
+    with closing(IndexReader(open_store(address_of(index.state_dir)))) as reader:
         assert reader.last_retraction() > before
         listing = reader.listing(ARTICLES)
     assert listing is not None
@@ -109,12 +110,11 @@ def test_a_mistake_in_the_file_does_not_put_off_the_expiry(index: Index) -> None
 def test_the_last_good_version_of_a_broken_file_expires_after_a_rebuild_too(index: Index) -> None:
     index.writer.apply([a_change("bees.md", visible_until=at(NOW + 60), visible_from=at(NOW - 5))], NOW)
     index.writer.apply([a_change("bees.md", verdict=Verdict.BROKEN)], NOW)
-    index.connection.close()
-    build = builds.new_build(index.state_dir)
-    index.connection = builds.open_engine(build, create=True).connect()
+    build = index.builds.begin()
+    index.connection = index.builds.write(build)
     index.writer = IndexWriter(index.connection, index.history, ())
     index.writer.create(BuildFacts(), NOW)
-    builds.publish_build(index.state_dir, build)
+    index.builds.publish(build)
     index.writer.stage([a_change("bees.md", verdict=Verdict.BROKEN)], NOW)
     index.writer.publish_staged(NOW)
     assert index.shown() == {"bees.md"}
@@ -140,7 +140,7 @@ def test_a_file_that_is_not_visible_yet_doubles_no_id(index: Index) -> None:
 
 
 def doubled(index: Index) -> set[str]:
-    with closing(IndexReader(index.state_dir)) as reader:
+    with closing(IndexReader(open_store(address_of(index.state_dir)))) as reader:
         return {key.path for key, finding in reader.findings() if finding.code is FindingCode.DOUBLED_ID}
 
 
@@ -169,7 +169,7 @@ def stamp(moment: float) -> str:
 
 
 def titles(state_dir: Path) -> set[str]:
-    with closing(IndexReader(state_dir)) as reader:
+    with closing(IndexReader(open_store(address_of(state_dir)))) as reader:
         selected = reader.select(ARTICLES, 50)
     return set() if selected is None else {entry.article.title for entry in selected.entries}
 

@@ -31,8 +31,8 @@ from feedserver.export import run
 from feedserver.export.folder import OWN, Folder, UnitRecord, Writer, Written
 from feedserver.export.site import SUFFIXES, ExportSite, Made, Scope, Unit
 from feedserver.feeds.representation import ENCODINGS
-from feedserver.index import builds
 from feedserver.index.catalogue import CatalogueReader
+from feedserver.index.sqlite import builds
 from feedserver.index.values import ListingState
 from feedserver.model import Format, Kind
 from feedserver.settings.sources import Settings

@@ -24,7 +24,7 @@ from feedserver.export import run, watch
 from feedserver.export.folder import OWN
 from feedserver.export.site import ExportSite, Made, Scope, Unit
 from feedserver.export.watch import ExportWatch
-from feedserver.index import builds
+from feedserver.index.sqlite import builds
 from feedserver.settings.sources import Settings
 from feedserver.wiring.exporting import make_export_plan
 

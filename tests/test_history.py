@@ -16,12 +16,14 @@ from builders import an_article, damage_fact
 from servers import at_once
 
 from feedserver.errors import HistoryLostError, StateError
-from feedserver.index.builds import HISTORY_FILE, transaction
 from feedserver.index.decisions import KnownArticle
 from feedserver.index.facts import Beginning, HistoryFacts, PublishedIds, SeenRoot
-from feedserver.index.history import PublicationHistory, open_history
+from feedserver.index.history import PublicationHistory
 from feedserver.index.last_modified import earliest_date
 from feedserver.index.schema import HISTORY_SCHEMA_VERSION
+from feedserver.index.sqlite.builds import HISTORY_FILE
+from feedserver.index.sqlite.history_file import history_in, mended_history
+from feedserver.index.transactions import transaction
 from feedserver.model import HistoryOrigin, Kind, ListingKey, Reading, Taxonomy, TaxonomyKind, Verdict
 
 NOON = datetime(2024, 6, 1, 12, 0, tzinfo=UTC)
@@ -30,14 +32,14 @@ TOPIC = ListingKey(kind=Kind.TOPIC, slug="ai")
 
 @pytest.fixture
 def history(tmp_path: Path) -> Iterator[PublicationHistory]:
-    history = PublicationHistory(tmp_path)
+    history = history_in(tmp_path)
     yield history
     history.close()
 
 
 def reopened(history: PublicationHistory) -> PublicationHistory:
     history.close()
-    return PublicationHistory(history.path.parent)
+    return history_in(Path(history.place))
 
 
 # --- What was remembered comes back
@@ -83,7 +85,7 @@ def test_a_last_good_version_that_cannot_be_read_is_lost_and_said(
 ) -> None:
     article = Reading(verdict=Verdict.ARTICLE, article=an_article())
     history.replace_last_good({"a.md": (article, 5), "b.md": (article, 6)}, [])
-    with closing(sqlite3.connect(history.path)) as connection, connection:
+    with closing(sqlite3.connect(Path(history.name))) as connection, connection:
         connection.execute("UPDATE last_good SET reading = ? WHERE order_path = 'a.md'", [damaged])
     assert history.last_good(["a.md", "b.md"]) == {"b.md": (article, 6)}
     [line] = caplog.messages
@@ -208,10 +210,10 @@ def test_unchanged_bytes_of_a_later_state_keep_a_slow_worker_from_dating_older_o
 def test_a_history_of_schema_1_counts_all_of_its_dates_as_given(history: PublicationHistory) -> None:
     dated(history, "one", 1, NOON)
     history.close()
-    as_schema_1(history.path)
+    as_schema_1(Path(history.name))
     with (
-        closing(PublicationHistory(history.path.parent)) as later,
-        closing(PublicationHistory(history.path.parent)) as again,
+        closing(history_in(Path(history.place))) as later,
+        closing(history_in(Path(history.place))) as again,
     ):
         assert later.facts().schema == again.facts().schema == HISTORY_SCHEMA_VERSION
         assert dated(later, "one", 1, NOON + timedelta(hours=1)) == NOON
@@ -234,7 +236,7 @@ def test_many_may_open_a_new_history_at_once(tmp_path: Path) -> None:
     def open_it(folder: Path) -> None:
         folder.mkdir(exist_ok=True)
         barrier.wait()
-        with closing(PublicationHistory(folder)) as history:
+        with closing(history_in(folder)) as history:
             identities.append(history.identity)
 
     barrier = threading.Barrier(8, timeout=20)
@@ -249,7 +251,7 @@ def test_threads_that_ask_at_once_get_one_answer(tmp_path: Path) -> None:
     barrier = threading.Barrier(8, timeout=20)
 
     def ask(number: int) -> None:
-        with closing(PublicationHistory(tmp_path)) as history:
+        with closing(history_in(tmp_path)) as history:
             barrier.wait()
             now = NOON.timestamp() + number / 10
             dating = history.last_modified("/a.rss", "one", sequence=1, earliest=int(now) + 2, now=now)
@@ -267,7 +269,7 @@ def test_threads_that_ask_at_once_get_one_answer(tmp_path: Path) -> None:
 def test_a_history_opens_while_another_process_writes(history: PublicationHistory) -> None:
     with (
         transaction(history.connection, write=True),
-        closing(PublicationHistory(history.path.parent, 0.1)) as other,
+        closing(history_in(Path(history.place), 0.1)) as other,
     ):
         assert other.identity == history.identity
 
@@ -275,8 +277,8 @@ def test_a_history_opens_while_another_process_writes(history: PublicationHistor
 def test_another_file_is_another_history(history: PublicationHistory, tmp_path: Path) -> None:
     (tmp_path / "other").mkdir()
     with (
-        closing(PublicationHistory(tmp_path / "other")) as other,
-        closing(PublicationHistory(tmp_path)) as same,
+        closing(history_in(tmp_path / "other")) as other,
+        closing(history_in(tmp_path)) as same,
     ):
         assert other.identity != history.identity
         assert same.identity == history.identity
@@ -286,10 +288,10 @@ def test_another_file_is_another_history(history: PublicationHistory, tmp_path: 
 def test_the_state_folder_may_have_any_name(tmp_path: Path, name: str) -> None:
     folder = tmp_path / name
     folder.mkdir()
-    with closing(PublicationHistory(folder)) as history:
+    with closing(history_in(folder)) as history:
         history.note(HistoryFacts(roots=(name,)))
     assert (folder / HISTORY_FILE).is_file()
-    with closing(PublicationHistory(folder)) as history:
+    with closing(history_in(folder)) as history:
         assert history.facts().roots == (name,)
 
 
@@ -299,38 +301,38 @@ def test_a_file_that_is_no_database_is_refused_by_name(tmp_path: Path) -> None:
         StateError,
         match=r"history\.sqlite: the publication history cannot be opened \(file is not a database",
     ):
-        PublicationHistory(tmp_path)
+        history_in(tmp_path)
 
 
 def test_a_missing_folder_is_refused_by_name(tmp_path: Path) -> None:
     with pytest.raises(StateError, match=r"nowhere/history\.sqlite"):
-        PublicationHistory(tmp_path / "nowhere")
+        history_in(tmp_path / "nowhere")
 
 
 def test_a_history_of_a_newer_version_is_refused(history: PublicationHistory) -> None:
     history.note(HistoryFacts(schema=99))
     with pytest.raises(StateError, match="newer version"):
-        PublicationHistory(history.path.parent)
+        history_in(Path(history.place))
 
 
 def test_a_history_of_a_newer_version_is_refused_also_if_its_facts_have_another_form(
     history: PublicationHistory,
 ) -> None:
     history.note(HistoryFacts(schema=99, sequence=7))
-    damage_fact(history.path, "sequence")
-    damage_fact(history.path, "identity")
+    damage_fact(Path(history.name), "sequence")
+    damage_fact(Path(history.name), "identity")
     with pytest.raises(StateError, match="newer version") as caught:
-        open_history(history.path.parent)
+        mended_history(Path(history.place))
     assert not isinstance(caught.value, HistoryLostError)
-    assert history.path.is_file()
+    assert Path(history.name).is_file()
 
 
 def test_a_damaged_fact_is_an_error_of_those_who_read_it_and_of_no_others(
     history: PublicationHistory,
 ) -> None:
     history.note(HistoryFacts(roots=("/a",), sequence=7))
-    damage_fact(history.path, "sequence")
-    with closing(PublicationHistory(history.path.parent)) as again:
+    damage_fact(Path(history.name), "sequence")
+    with closing(history_in(Path(history.place))) as again:
         assert again.facts("roots").roots == ("/a",)
         for names in ((), ("sequence",)):
             with pytest.raises(HistoryLostError, match="a stored value is damaged"):
@@ -354,27 +356,27 @@ def test_a_damaged_fact_costs_itself_and_not_the_history(
     )
     before = dict(history.facts().rows())
     begun = int(time.time())
-    damage_fact(history.path, key)
+    damage_fact(Path(history.name), key)
     history.close()
-    with closing(open_history(history.path.parent)) as again:
+    with closing(mended_history(Path(history.place))) as again:
         assert again.identity == history.identity
         assert again.articles(known) == known
         after = dict(again.facts().rows())
     assert {name for name in before if after.get(name) != before[name]} <= {key}
     assert int(after.get("dates_since", 0)) >= (begun if key == "dates_since" else 0)
     assert len(caplog.records) == 1
-    assert not history.path.with_name(f"{HISTORY_FILE}.damaged").exists()
+    assert not Path(history.name).with_name(f"{HISTORY_FILE}.damaged").exists()
 
 
 @pytest.mark.parametrize("key", ["schema", "identity"])
 def test_a_history_that_does_not_say_which_one_it_is_is_set_aside(
     history: PublicationHistory, key: str
 ) -> None:
-    damage_fact(history.path, key)
+    damage_fact(Path(history.name), key)
     history.close()
-    with closing(open_history(history.path.parent)) as again:
+    with closing(mended_history(Path(history.place))) as again:
         assert again.identity != history.identity
-    assert history.path.with_name(f"{HISTORY_FILE}.damaged").is_file()
+    assert Path(history.name).with_name(f"{HISTORY_FILE}.damaged").is_file()
 
 
 def test_damage_is_found_when_it_is_looked_for(history: PublicationHistory) -> None:
@@ -383,9 +385,9 @@ def test_damage_is_found_when_it_is_looked_for(history: PublicationHistory) -> N
         {f"tag:{number}": KnownArticle(digest=bytes(16), updated=number) for number in range(5000)}
     )
     history.close()
-    damage(history.path)
+    damage(Path(history.name))
     with (
-        closing(PublicationHistory(history.path.parent)) as again,
+        closing(history_in(Path(history.place))) as again,
         pytest.raises(StateError, match="the publication history is damaged"),
     ):
         again.verify()

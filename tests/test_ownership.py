@@ -10,6 +10,7 @@ import pytest
 
 from feedserver.errors import StateError
 from feedserver.index.history import PublicationHistory
+from feedserver.index.sqlite.history_file import history_in
 from feedserver.indexing import ownership
 from feedserver.indexing.plan import Ownership
 
@@ -19,7 +20,7 @@ LOCAL = Ownership(roots=("/a", "/b"), id_authority="localhost", id_year=2024)
 
 @pytest.fixture
 def history(tmp_path: Path) -> Iterator[PublicationHistory]:
-    with closing(PublicationHistory(tmp_path)) as history:
+    with closing(history_in(tmp_path)) as history:
         yield history
 
 
@@ -40,7 +41,7 @@ def test_the_state_of_other_folders_is_refused_by_name(history: PublicationHisto
         StateError, match=r"/a, /b, not to those in /c; .*--state-dir.*--adopt-state"
     ) as caught:
         ownership.check(history, Ownership(roots=("/c",), id_authority="localhost", id_year=2024))
-    assert caught.value.path == history.path.parent
+    assert caught.value.path == Path(history.place)
 
 
 def test_folders_may_come_and_go_as_long_as_one_stays(history: PublicationHistory) -> None:

@@ -14,7 +14,7 @@ import pytest
 from servers import REPOSITORY, feedserver, quiet_app, serve, settings_of, write_story
 from unprivileged import NOBODY, open_folder, unprivileged
 
-from feedserver.index.history import PublicationHistory
+from feedserver.index.sqlite.history_file import history_in
 from feedserver.indexing.lock import LOCK, IndexerLock, ServersLock
 from feedserver.system import private
 from feedserver.wiring.indexing import prepare_state
@@ -168,7 +168,7 @@ def test_no_other_user_can_take_a_lock_or_read(open_folder: Path) -> None:
         lock = IndexerLock.acquire(open_folder / "state")
         assert lock is not None
         lock.release()
-        with ServersLock(open_folder / "state", "print"), closing(PublicationHistory(open_folder / "state")):
+        with ServersLock(open_folder / "state", "print"), closing(history_in(open_folder / "state")):
             pass
     (open_folder / "state").chmod(0o755)  # as where the folder holds more
     with unprivileged():

@@ -29,9 +29,12 @@ from feedserver.feeds.document import Document
 from feedserver.feeds.feed_renderer import FeedLimits
 from feedserver.feeds.publisher import Publisher
 from feedserver.feeds.representation import Representation
-from feedserver.index.history import PublicationHistory
+from feedserver.index.sqlite.history_file import history_in
+from feedserver.index.sqlite.store import HISTORY_PATIENCE_SECONDS
+from feedserver.index.stores import open_store
 from feedserver.model import Feed, Format, Kind, ListingKey
 from feedserver.render import render
+from feedserver.wiring.planning import store_address
 from feedserver.wiring.publishing import make_publisher
 
 ARTICLES = ListingKey(kind=Kind.ARTICLES)
@@ -73,7 +76,7 @@ class Site:
     ) -> Publisher:
         limits = limits or FeedLimits(entries=50, min_entries=10, max_bytes=1_000_000)
         return Publisher(
-            self.state,
+            open_store(store_address(self.settings)),
             site,
             limits,
             open_cache(cache, self.state / "cache", lambda: "secret", max_age=1000, max_size=10**8),
@@ -160,7 +163,7 @@ def test_a_worker_that_lags_behind_changes_no_date_of_the_current_state(site: Si
     """State 1 and 3 have the same bytes; somebody renders state 2 when state 3 is already served."""
     write_story(site.articles, "one")
     site.index()
-    with closing(PublicationHistory(site.state)) as history:
+    with closing(history_in(site.state)) as history:
         now = int(START)
         first = history.last_modified("/x.rss", "A", sequence=1, earliest=now, now=now)
         assert first is not None
@@ -395,7 +398,7 @@ def test_while_the_history_is_locked_feeds_are_served_without_a_date_and_without
             document = worker.feed_document(Document(AI, fmt))
             assert document.last_modified is None
             assert document.body
-        assert time.monotonic() - begun < 3 * last_modified.HISTORY_PATIENCE_SECONDS
+        assert time.monotonic() - begun < 3 * HISTORY_PATIENCE_SECONDS
         other.execute("ROLLBACK")
     site.now += last_modified.HISTORY_PAUSE_SECONDS
     assert worker.feed_document(Document(AI, Format.RSS)).last_modified is not None

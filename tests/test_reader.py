@@ -25,16 +25,18 @@ from builders import (
 )
 from sqlalchemy import update
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from stores import address_of
 
 from feedserver.errors import IndexNotReadyError, IndexUnreadableError
 from feedserver.findings import FindingCode, Severity
-from feedserver.index import builds, schema
-from feedserver.index.builds import transaction
+from feedserver.index import schema
 from feedserver.index.facts import BuildFacts
 from feedserver.index.file_values import FileKey
-from feedserver.index.history import PublicationHistory
 from feedserver.index.reader import IndexReader
-from feedserver.index.serving import ServingBuild
+from feedserver.index.sqlite import builds
+from feedserver.index.sqlite.serving import ServingBuild
+from feedserver.index.stores import open_store
+from feedserver.index.transactions import transaction
 from feedserver.index.writer import IndexWriter
 from feedserver.model import Finding, Kind, ListingKey, Verdict
 
@@ -48,22 +50,23 @@ class Build:
 
     def __init__(self, state_dir: Path) -> None:
         self.state_dir = state_dir
-        self.history = PublicationHistory(state_dir)
-        self.path = builds.new_build(state_dir)
-        self.connection = builds.open_engine(self.path, create=True).connect()
+        self.builds = open_store(address_of(state_dir)).builds()
+        self.history = self.builds.open_history()
+        self.name = self.builds.begin()
+        self.connection = self.builds.write(self.name)
         self.writer = IndexWriter(self.connection, self.history)
         self.writer.create(BuildFacts(plan="value"), NOW)
 
     def serve(self) -> None:
-        builds.publish_build(self.state_dir, self.path)
-        builds.remove_other_builds(self.state_dir, keep=self.path)
+        self.builds.publish(self.name)
+        self.builds.keep_only(self.name)
 
     def publish(self, number: int, title: str = "Bees") -> None:
         article = an_article(f"n{number}", title=title, topics=terms("AI"), published=at(START + number))
         self.writer.apply([a_change(f"{number}.md", article, mtime=NOW)], NOW)
 
     def close(self) -> None:
-        self.connection.close()
+        self.builds.close()
         self.history.close()
 
 
@@ -75,7 +78,7 @@ def build(tmp_path: Path) -> Iterator[Build]:
 
 @pytest.fixture
 def reader(tmp_path: Path) -> Iterator[IndexReader]:
-    with closing(IndexReader(tmp_path)) as reader:
+    with closing(IndexReader(open_store(address_of(tmp_path)))) as reader:
         yield reader
 
 
@@ -184,7 +187,7 @@ def test_another_build_is_seen_at_once_and_the_old_files_are_gone(
             selected = reader.select(AI, 5)
             assert selected is not None
             assert [entry.article.id[-1] for entry in selected.entries] == [str(number)]
-            assert {path.name for path in tmp_path.glob("index-*.sqlite")} == {build.path.name}
+            assert {path.name for path in tmp_path.glob("index-*.sqlite")} == {build.name}
 
 
 # --- What tells a reader of another build
@@ -210,7 +213,7 @@ def test_who_is_asked_again_while_nothing_happens_makes_no_system_call(
     build.serve()
     first, retraction = reader.listing(AI), reader.last_retraction()
     with monkeypatch.context() as patch:
-        patch.setattr("feedserver.index.serving.POINTER_SECONDS", 3600)
+        patch.setattr("feedserver.index.sqlite.serving.POINTER_SECONDS", 3600)
         let_readers_look()
         assert reader.listing(AI) is first
         patch.setattr(os, "stat", lambda _: pytest.fail("the pointer was looked at"))
@@ -222,7 +225,7 @@ def test_who_is_asked_again_while_nothing_happens_makes_no_system_call(
 def test_who_replaces_a_build_tells_its_readers(
     tmp_path: Path, reader: IndexReader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("feedserver.index.serving.POINTER_SECONDS", 3600)
+    monkeypatch.setattr("feedserver.index.sqlite.serving.POINTER_SECONDS", 3600)
     for number in range(5):
         publish_another(tmp_path, number)
         state = reader.listing(AI)
@@ -249,7 +252,7 @@ def test_a_build_that_cannot_be_committed_to_is_left_a_little_later(
     build.publish(1)
     build.serve()
     assert reader.listing(AI) is not None
-    harm(build.path)
+    harm(build.state_dir / build.name)
     publish_another(tmp_path, 2)
     let_readers_look()
     assert shown(reader) == "2"
@@ -273,8 +276,8 @@ def test_without_a_pointer_nothing_is_ready_until_there_is_one_which_is_seen_at_
     build.publish(1)
     build.serve()
     builds.pointer_path(tmp_path).unlink()
-    monkeypatch.setattr("feedserver.index.serving.POINTER_SECONDS", 3600)
-    with closing(IndexReader(tmp_path)) as reader:
+    monkeypatch.setattr("feedserver.index.sqlite.serving.POINTER_SECONDS", 3600)
+    with closing(IndexReader(open_store(address_of(tmp_path)))) as reader:
         for _ in range(2):
             with pytest.raises(IndexNotReadyError):
                 reader.listing(AI)
@@ -330,7 +333,7 @@ def test_a_reader_that_meets_damage_names_the_build_for_the_indexer_once(
     path = builds.serving_build(tmp_path)
     assert path is not None
     path.write_bytes(b"" if damage == "cut" else bytes(byte ^ 0xFF for byte in path.read_bytes()))
-    with closing(IndexReader(tmp_path)) as reader:
+    with closing(IndexReader(open_store(address_of(tmp_path)))) as reader:
         for _ in range(3):
             with pytest.raises((IndexUnreadableError, SQLAlchemyError)):
                 reader.listing(AI)
@@ -345,10 +348,10 @@ def test_a_reader_that_meets_a_damaged_fact_names_the_build_for_the_indexer(
 ) -> None:
     build.publish(1)
     build.serve()
-    damage_fact(build.path, "sequence")
+    damage_fact((build.state_dir / build.name), "sequence")
     with pytest.raises(DBAPIError, match="a stored value is damaged"):
         reader.facts()
-    assert builds.take_renewal_request(tmp_path) == build.path.name
+    assert builds.take_renewal_request(tmp_path) == build.name
 
 
 @pytest.mark.parametrize(
@@ -369,7 +372,7 @@ def test_a_reader_that_meets_a_damaged_description_names_the_build_for_the_index
         build.connection.execute(update(schema.listing).values(taxonomy=b"{"))
     with pytest.raises(DBAPIError, match="a stored value is damaged"):
         ask(reader)
-    assert builds.take_renewal_request(tmp_path) == build.path.name
+    assert builds.take_renewal_request(tmp_path) == build.name
 
 
 def test_a_reader_that_meets_damaged_findings_names_the_build_for_the_indexer(
@@ -381,7 +384,7 @@ def test_a_reader_that_meets_damaged_findings_names_the_build_for_the_indexer(
         build.connection.execute(update(schema.file).values(findings=b"{"))
     with pytest.raises(DBAPIError, match="a stored value is damaged"):
         reader.findings()
-    assert builds.take_renewal_request(tmp_path) == build.path.name
+    assert builds.take_renewal_request(tmp_path) == build.name
 
 
 def test_the_last_change_and_the_last_retraction_follow_the_commits(
@@ -390,7 +393,7 @@ def test_the_last_change_and_the_last_retraction_follow_the_commits(
     build.publish(1)
     build.publish(2)
     build.serve()
-    name = build.path.stem
+    name = (build.state_dir / build.name).stem
     (_, changed), retraction = reader.revision(), reader.last_retraction()
     assert retraction == (name, 0)
 
@@ -410,7 +413,7 @@ def test_files_beside_a_database_that_is_gone_are_removed(build: Build, tmp_path
         leftover.touch()
     build.serve()
     assert not any(leftover.exists() for leftover in leftovers)
-    assert build.path.is_file()
+    assert (build.state_dir / build.name).is_file()
     assert (tmp_path / builds.HISTORY_FILE).is_file()
 
 
@@ -420,16 +423,16 @@ def test_a_reader_goes_on_with_a_build_that_was_removed_until_there_is_another(
     build.publish(1)
     build.serve()
     assert reader.listing(AI) is not None
-    build.path.unlink()
+    (build.state_dir / build.name).unlink()
     assert reader.select(AI, 1) is not None
-    with closing(IndexReader(tmp_path)) as late, pytest.raises(IndexNotReadyError):
+    with closing(IndexReader(open_store(address_of(tmp_path)))) as late, pytest.raises(IndexNotReadyError):
         late.facts()
 
 
 def test_an_index_in_a_folder_with_any_name_is_found(tmp_path: Path) -> None:
     folder = tmp_path / "50%25 #1 what? ünï"
     folder.mkdir()
-    with closing(Build(folder)) as build, closing(IndexReader(folder)) as reader:
+    with closing(Build(folder)) as build, closing(IndexReader(open_store(address_of(folder)))) as reader:
         build.publish(1)
         build.serve()
         assert reader.listing(AI) is not None
@@ -446,7 +449,7 @@ def reading_meanwhile(
     def read() -> None:
         try:
             while not stop.is_set():
-                with closing(IndexReader(tmp_path)) as reader:
+                with closing(IndexReader(open_store(address_of(tmp_path)))) as reader:
                     seen.extend(look(reader) for _ in range(20) if not stop.is_set())
         except BaseException as error:
             failures.append(error)
@@ -521,7 +524,7 @@ def test_an_idle_reader_does_not_make_the_log_of_the_database_grow(build: Build,
     for number in range(200):
         build.publish(number % 50, f"Title {number}")
         reader.listing(AI)
-    log = build.path.with_name(build.path.name + "-wal")
+    log = (build.state_dir / build.name).with_name(build.name + "-wal")
     # SQLite moves the log into the database at 1,000 pages of 4 KiB; a pinned one goes on growing.
     assert os.stat(log).st_size < 6_000_000  # noqa: PTH116
 
@@ -562,7 +565,7 @@ def test_readers_that_come_and_go_never_cost_another_one_its_lock(tmp_path: Path
     with closing(Build(tmp_path)) as build:
         build.publish(1)
         build.serve()
-    wal_index = f"{build.path}-shm"
+    wal_index = f"{(build.state_dir / build.name)}-shm"
     seen: list[str] = []
     asking = threading.Lock()
     command = [sys.executable, "-c", LOCK_CHECK]
@@ -573,7 +576,7 @@ def test_readers_that_come_and_go_never_cost_another_one_its_lock(tmp_path: Path
 
         def come_and_go() -> None:
             for _ in range(60):
-                with closing(IndexReader(tmp_path)) as reader:
+                with closing(IndexReader(open_store(address_of(tmp_path)))) as reader:
                     assert reader.listing(AI) is not None
                     with asking:
                         print(wal_index, file=questions, flush=True)

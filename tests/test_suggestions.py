@@ -7,8 +7,10 @@ from collections.abc import Iterator
 
 import pytest
 from servers import index, settings_of, write_story
+from stores import address_of
 
 from feedserver.index.reader import IndexReader
+from feedserver.index.stores import open_store
 from feedserver.model import Kind
 from feedserver.site.suggestions import MOST, closest
 
@@ -33,7 +35,7 @@ def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[IndexReader]:
     write_story(folder / "articles", "hidden", topics=["Artificial Insemination"], draft=True)
     settings = settings_of(folder / "state", folder / "articles")
     index(settings)
-    reader = IndexReader(folder / "state")
+    reader = IndexReader(open_store(address_of(folder / "state")))
     yield reader
     reader.close()
 

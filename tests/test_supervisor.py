@@ -17,7 +17,7 @@ import pytest
 from builders import a_plan, contents, wait_for, write_article
 from servers import alive, descendants
 
-from feedserver.index import builds
+from feedserver.index.sqlite import builds
 from feedserver.indexing.deaths import known_deaths
 from feedserver.indexing.lock import IndexerLock, holder
 from feedserver.indexing.plan import Plan

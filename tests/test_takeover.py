@@ -14,11 +14,12 @@ from servers import settings_of, write_story
 
 from feedserver.cli.reading import indexed
 from feedserver.errors import ServerBusyError, StateError
-from feedserver.index import copies
-from feedserver.index.builds import HISTORY_FILE
 from feedserver.index.decisions import KnownArticle
-from feedserver.index.history import PublicationHistory, open_history
-from feedserver.index.takeover import OLD_HISTORY_FILE, is_needed, take_over
+from feedserver.index.history import PublicationHistory
+from feedserver.index.sqlite import copies
+from feedserver.index.sqlite.builds import HISTORY_FILE
+from feedserver.index.sqlite.history_file import history_in, mended_history
+from feedserver.index.sqlite.takeover import OLD_HISTORY_FILE, is_needed, take_over
 from feedserver.indexing.lock import IndexerLock, ServersLock
 from feedserver.model import Kind, ListingKey
 from feedserver.wiring import indexing
@@ -32,10 +33,10 @@ def state(tmp_path: Path) -> Path:
     """A state folder of an older release whose process died, with commits that are only in the log."""
     folder = tmp_path / "state"
     folder.mkdir(0o700)
-    with closing(PublicationHistory(tmp_path)) as history:
+    with closing(history_in(tmp_path)) as history:
         remember(history, 1)
         for suffix in ("", "-wal"):
-            shutil.copyfile(f"{history.path}{suffix}", folder / f"{OLD_HISTORY_FILE}{suffix}")
+            shutil.copyfile(f"{Path(history.name)}{suffix}", folder / f"{OLD_HISTORY_FILE}{suffix}")
     assert (folder / f"{OLD_HISTORY_FILE}-wal").stat().st_size
     return folder
 
@@ -53,7 +54,7 @@ def remember(history: PublicationHistory, updated: int) -> None:
 
 
 def updated_in(state: Path) -> int | None:
-    with closing(PublicationHistory(state)) as history:
+    with closing(history_in(state)) as history:
         known = history.articles([ARTICLE])
         return known[ARTICLE].updated if known else None
 
@@ -71,7 +72,7 @@ def test_the_history_gets_its_present_name_with_all_its_commits(state: Path) -> 
 
 def test_it_happens_once(state: Path) -> None:
     take_over(state)
-    with closing(PublicationHistory(state)) as history:
+    with closing(history_in(state)) as history:
         remember(history, 2)
     take_over(state)
 
@@ -80,9 +81,9 @@ def test_it_happens_once(state: Path) -> None:
 
 def test_a_history_that_has_its_present_name_is_not_replaced(state: Path, tmp_path: Path) -> None:
     (tmp_path / "other").mkdir()
-    with closing(PublicationHistory(tmp_path / "other")) as other:
+    with closing(history_in(tmp_path / "other")) as other:
         pass
-    other.path.rename(state / HISTORY_FILE)
+    Path(other.name).rename(state / HISTORY_FILE)
     take_over(state)
 
     assert not is_needed(state)
@@ -116,7 +117,7 @@ def test_a_damaged_history_is_set_aside_under_its_present_name(state: Path, cont
     (state / f"{OLD_HISTORY_FILE}-wal").unlink()
     (state / OLD_HISTORY_FILE).write_bytes(content)
     take_over(state)
-    open_history(state).close()
+    mended_history(state).close()
 
     assert (state / f"{HISTORY_FILE}.damaged").read_bytes() == content
     assert old_files(state) == []
@@ -143,7 +144,7 @@ def test_a_command_that_reads_an_index_takes_the_folder_over_too(state: Path, tm
 
 def test_no_new_history_begins_beside_one_that_has_its_old_name(state: Path) -> None:
     with pytest.raises(StateError, match=r"memory\.sqlite: is not renamed to history\.sqlite yet"):
-        PublicationHistory(state)
+        history_in(state)
 
     assert not (state / HISTORY_FILE).exists()
 
@@ -181,11 +182,11 @@ def test_a_running_server_of_the_older_release_is_not_disturbed(state: Path, tmp
 
 def test_copies_of_an_older_release_are_listed_by_their_time_and_can_be_restored(state: Path) -> None:
     take_over(state)
-    with closing(PublicationHistory(state)):
+    with closing(history_in(state)):
         first = copies.make_copy(state, NOW, keep=7)
         second = copies.make_copy(state, NOW + 86_400, keep=7)
     old = first.replace(first.with_name(first.name.replace("history-", "memory-")))
-    with closing(PublicationHistory(state)) as history:
+    with closing(history_in(state)) as history:
         remember(history, 2)
     assert copies.copies(state) == [second, old]
     copies.restore(state, old, NOW)
@@ -194,7 +195,7 @@ def test_copies_of_an_older_release_are_listed_by_their_time_and_can_be_restored
 
 
 def test_a_copy_takes_the_place_of_a_history_under_its_old_name(state: Path, tmp_path: Path) -> None:
-    with closing(PublicationHistory(tmp_path)):
+    with closing(history_in(tmp_path)):
         copy = copies.make_copy(tmp_path, NOW, keep=7)
     (state / f"{OLD_HISTORY_FILE}-wal").unlink()
     copies.restore(state, copy, NOW)

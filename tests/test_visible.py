@@ -22,7 +22,7 @@ from feedserver.articles.visible_html import visible_html
 from feedserver.index.contents import content_of
 from feedserver.index.decisions import Candidate, KnownArticle, publish
 from feedserver.index.file_values import StatedArticle
-from feedserver.index.history import PublicationHistory
+from feedserver.index.sqlite.history_file import history_in
 from feedserver.model import Article, Entry, Image, Provider, Reading, Related, Verdict
 from feedserver.render.content import content_html
 
@@ -379,18 +379,18 @@ def test_an_upgrade_re_dates_nothing_and_later_only_visible_changes_do(
 def test_an_upgrade_of_a_history_on_disk_re_dates_nothing(tmp_path: Path) -> None:
     texts = {f"{name}.md": text for name, text in (("bees", "a"), ("wasps", "b"), ("ants", "c"))}
     articles = {path: article("", text) for path, text in texts.items()}
-    with closing(PublicationHistory(tmp_path)) as history:
+    with closing(history_in(tmp_path)) as history:
         history.remember_articles(
             {
                 path: KnownArticle(digest=visible_digest(one)[:16], updated=77)
                 for path, one in articles.items()
             }
         )
-    with closing(PublicationHistory(tmp_path)) as history:
+    with closing(history_in(tmp_path)) as history:
         before = history.articles(articles)
         after = {path: publish(claimed(texts[path]), before[path], NOW)[1] for path in articles}
         history.remember_articles(after)
-    with closing(PublicationHistory(tmp_path)) as history:
+    with closing(history_in(tmp_path)) as history:
         kept = history.articles(articles)
     assert {one.updated for one in kept.values()} == {77}
     assert {path: one.digest for path, one in kept.items()} == {

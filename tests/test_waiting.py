@@ -15,7 +15,7 @@ import pytest
 from servers import REPOSITORY, Server, alive, free_port, serve, started, write_story
 
 from feedserver.errors import SettingsError, StateError
-from feedserver.index import builds
+from feedserver.index.sqlite import builds
 from feedserver.indexing.lock import ServersLock
 from feedserver.server.waiting import RETRY_SECONDS, WaitingApplication, unavailable
 

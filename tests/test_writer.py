@@ -20,15 +20,16 @@ from builders import (
     id_of,
     terms,
 )
+from stores import address_of
 
 from feedserver.findings import FindingCode, Severity
-from feedserver.index import builds, writer
+from feedserver.index import writer
 from feedserver.index.archives import month_bounds, month_of
-from feedserver.index.builds import transaction
 from feedserver.index.facts import BuildFacts
 from feedserver.index.file_values import FileChange, FileKey, Stamp
-from feedserver.index.history import PublicationHistory
 from feedserver.index.reader import IndexReader
+from feedserver.index.stores import open_store
+from feedserver.index.transactions import transaction
 from feedserver.index.writer import IndexWriter
 from feedserver.model import (
     Article,
@@ -52,21 +53,20 @@ class Index:
     def __init__(self, state_dir: Path, selections: Sequence[Selection] = ()) -> None:
         self.state_dir = state_dir
         self.selections = selections
-        self.history = PublicationHistory(state_dir)
+        self.builds = open_store(address_of(state_dir)).builds()
+        self.history = self.builds.open_history()
         self.begin()
 
     def begin(self) -> None:
         """Begin a build over the publication history, and let it serve at once."""
-        build = builds.new_build(self.state_dir)
-        self.engine = builds.open_engine(build, create=True)
-        self.connection = self.engine.connect()
+        build = self.builds.begin()
+        self.connection = self.builds.write(build)
         self.writer = IndexWriter(self.connection, self.history, self.selections)
         self.writer.create(BuildFacts(), NOW)
-        builds.publish_build(self.state_dir, build)
+        self.builds.publish(build)
 
     def rebuild(self, *changes: FileChange, now: int = NOW) -> None:
         """Drop the build and read all files again, one at a time."""
-        self.connection.close()
         self.begin()
         for change in changes:
             self.writer.stage([change], now)
@@ -92,7 +92,7 @@ class Index:
         return None if found is None else found[1]
 
     def close(self) -> None:
-        self.connection.close()
+        self.builds.close()
         self.history.close()
 
 
@@ -342,7 +342,7 @@ def related(name: str, published: int | None = None) -> Related:
 
 def shown_related(index: Index) -> list[str]:
     """The related articles that readers get with the bees."""
-    with closing(IndexReader(index.state_dir)) as reader:
+    with closing(IndexReader(open_store(address_of(index.state_dir)))) as reader:
         selected = reader.select(ListingKey(kind=Kind.ARTICLES), 50)
     assert selected is not None
     (entry,) = selected.entries

@@ -5,6 +5,6 @@ output, errors to standard error as one clear line each. The exit status is 2 fo
 1 for a failure.
 
 `group` is the command itself. It imports the module of the chosen subcommand; each has one of its name.
-`options` are shared by them, `state`, `indexing` and `reading` deal with the state folder, and `progress`
-shows how far a command is.
+`options` are shared by them, `state_command`, `indexing` and `reading` deal with the state folder, and
+`progress` shows how far a command is.
 """

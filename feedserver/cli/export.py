@@ -13,7 +13,7 @@ from feedserver.cli.indexing import bring_up_to_date
 from feedserver.cli.options import existing_folders, shared_options, sources
 from feedserver.cli.presets import say_presets
 from feedserver.cli.progress import progress_bar
-from feedserver.cli.state import StateCommand
+from feedserver.cli.state_command import StateCommand
 from feedserver.errors import ExportError
 from feedserver.export import run as exporting
 from feedserver.export.site import ExportPlan, Scope

@@ -9,9 +9,9 @@ from typing import Any
 import click
 
 from feedserver.cli.options import shared_options, sources
-from feedserver.cli.state import StateCommand
+from feedserver.cli.state_command import StateCommand
 from feedserver.errors import ServerBusyError, StateError
-from feedserver.index import copies
+from feedserver.index.sqlite import copies
 from feedserver.indexing.lock import IndexerLock, ServersLock
 from feedserver.settings.sources import load_settings
 

@@ -11,15 +11,17 @@ import click
 from feedserver.cli.indexing import bring_up_to_date
 from feedserver.cli.options import existing_folders, shared_options, sources
 from feedserver.cli.presets import say_presets
-from feedserver.cli.state import StateCommand
+from feedserver.cli.state_command import StateCommand
 from feedserver.errors import ServerBusyError
 from feedserver.findings import Severity
 from feedserver.index.reader import IndexReader
+from feedserver.index.stores import open_store
 from feedserver.indexing import child
 from feedserver.indexing.lock import IndexerLock, refuse_other_indexer
 from feedserver.model import Kind, ListingKey, Verdict
 from feedserver.settings.sources import Settings, load_settings
 from feedserver.wiring.indexing import make_plan, prepare_state
+from feedserver.wiring.planning import store_address
 
 
 @click.command("index", cls=StateCommand)
@@ -54,7 +56,7 @@ def command(watch: bool, **options: Any) -> None:
 
 def _counts(settings: Settings) -> str:
     """The counts of the index, in one line."""
-    reader = IndexReader(settings.state.dir.resolve())
+    reader = IndexReader(open_store(store_address(settings)))
     try:
         verdicts, everything = reader.verdicts(), reader.listing(ListingKey(kind=Kind.ARTICLES))
         problems = sum(finding.severity is Severity.ERROR for _, finding in reader.findings())

@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from feedserver.cli.progress import progress_bar
-from feedserver.index import builds
 from feedserver.index.reader import IndexReader
+from feedserver.index.stores import open_store
 from feedserver.indexing.indexer import Indexer, Summary
 from feedserver.indexing.lock import RESCAN_REQUEST, IndexerLock, refuse_other_indexer
 from feedserver.indexing.plan import Plan
@@ -55,10 +55,11 @@ def lock_after_scan(plan: Plan) -> IndexerLock | None:
     begun = datetime.now(UTC)
     begun -= timedelta(microseconds=begun.microsecond % 1000)  # scans are noted in milliseconds
     (state_dir / RESCAN_REQUEST).touch(private.FILE_MODE)
-    reader = IndexReader(state_dir)
+    store = open_store(plan.store)
+    reader = IndexReader(store)
     try:
         while (lock := IndexerLock.acquire(state_dir)) is None:
-            if builds.serving_build(state_dir) is not None:
+            if store.is_indexed():
                 scan = reader.facts().scan
                 if scan is not None and scan.started >= begun:
                     return None

@@ -10,7 +10,7 @@ import msgspec
 
 from feedserver.cli.options import shared_options, sources
 from feedserver.cli.reading import indexed
-from feedserver.cli.state import StateCommand
+from feedserver.cli.state_command import StateCommand
 from feedserver.model import Kind
 from feedserver.settings.sources import load_settings
 from feedserver.site import directory, status

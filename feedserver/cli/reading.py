@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from feedserver.feeds.publisher import Publisher
-from feedserver.index import builds
+from feedserver.index.stores import open_store
 from feedserver.indexing.lock import IndexerLock
 from feedserver.settings.sources import Settings
 from feedserver.wiring.indexing import make_plan, prepare_state, take_over
@@ -18,7 +18,7 @@ from feedserver.wiring.publishing import make_publisher
 def indexed(settings: Settings) -> Iterator[Publisher]:
     """A publisher over the index that is there, whichever folders it is of; made now, if there is none."""
     plan = make_plan(settings)
-    if builds.serving_build(Path(plan.state_dir)) is None:
+    if not open_store(plan.store).is_indexed():
         # Imported here, because they are not needed if there is an index.
         from feedserver.cli.indexing import index_once, lock_after_scan  # noqa: PLC0415  see above
 

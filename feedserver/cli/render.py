@@ -9,7 +9,7 @@ import click
 
 from feedserver.cli.options import shared_options, sources
 from feedserver.cli.reading import indexed
-from feedserver.cli.state import StateCommand
+from feedserver.cli.state_command import StateCommand
 from feedserver.errors import UnknownAddressError
 from feedserver.feeds.publisher import Publisher
 from feedserver.model import Format

@@ -11,7 +11,7 @@ import click
 from feedserver import __version__
 from feedserver.cli.options import folders, shared_options, sources
 from feedserver.cli.presets import say_presets
-from feedserver.cli.state import StateCommand
+from feedserver.cli.state_command import StateCommand
 from feedserver.server.application import Server, check_port
 from feedserver.settings.sources import load_settings
 from feedserver.wiring.indexing import prepare_state

@@ -27,7 +27,7 @@ from feedserver.errors import ExportError, FeedserverError, IndexMovedError, Unk
 from feedserver.export.folder import Folder, UnitRecord, Writer, Written, left_over, named_errors
 from feedserver.export.site import SUFFIXES, ExportPlan, ExportSite, Made, Unit
 from feedserver.feeds.representation import ENCODINGS, digest
-from feedserver.index.builds import damaged_value
+from feedserver.index.transactions import damaged_value
 from feedserver.model import Value
 from feedserver.system.processes import cores, spawned_pool
 

@@ -42,8 +42,8 @@ from feedserver.index.archives import (
     previous_archive,
 )
 from feedserver.index.catalogue import CatalogueReader
-from feedserver.index.history import PublicationHistory
-from feedserver.index.values import ListingState, Selected
+from feedserver.index.stores import open_store
+from feedserver.index.values import ListingState, Selected, StoreAddress
 from feedserver.model import Format, Kind, ListingKey, Value
 from feedserver.render import MEDIA_TYPES, render
 from feedserver.site import directory, icons, pages, status
@@ -83,7 +83,7 @@ class ExportPlan(Value, frozen=True):
     `redirects` hold for addresses of listings as long as these have no article.
     """
 
-    state_dir: str
+    store: StoreAddress
     site: SiteFacts
     limits: FeedLimits
     redirects: dict[str, str]
@@ -121,15 +121,15 @@ class ExportSite:
 
     def __init__(self, plan: ExportPlan) -> None:
         self.plan = plan
-        site, state_dir = plan.site, Path(plan.state_dir)
+        site, store = plan.site, open_store(plan.store)
         # Without a cache: each document is made once, and one that cannot be made must not be an older one.
-        cache = open_cache("null://", state_dir, lambda: "", max_age=1, max_size=1)
+        cache = open_cache("null://", Path(plan.store.state_dir), lambda: "", max_age=1, max_size=1)
         # A state folder that cannot be used is refused before anything is written.
-        PublicationHistory(state_dir).close()
+        store.history().close()
         self._publisher = Publisher(
-            state_dir, site, plan.limits, cache, document_cache=DocumentCache(0, 0), lead=LEAD_SECONDS
+            store, site, plan.limits, cache, document_cache=DocumentCache(0, 0), lead=LEAD_SECONDS
         )
-        self._catalogue = CatalogueReader(state_dir)
+        self._catalogue = CatalogueReader(store)
         self._chrome = SiteChrome(
             title=site.title,
             description=site.description,

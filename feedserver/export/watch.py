@@ -1,10 +1,10 @@
 """Keeps an export folder up to date while articles change.
 
-Looks at the index as the threads of a server do (`index.commits`), and exports after each commit that changed
-something, one export at a time: the next one includes commits that happen meanwhile. The folder stays locked
-between exports. It is opened anew after an error, and if another folder is at its path. A failure is logged
-once and tried again at growing intervals; the watch ends only when it is stopped. Does not index, and does
-not depend on the process that does.
+Looks at the index as the threads of a server do (`index.store.Serving`), and exports after each commit that
+changed something, one export at a time: the next one includes commits that happen meanwhile. The folder stays
+locked between exports. It is opened anew after an error, and if another folder is at its path. A failure is
+logged once and tried again at growing intervals; the watch ends only when it is stopped. Does not index, and
+does not depend on the process that does.
 """
 
 from __future__ import annotations

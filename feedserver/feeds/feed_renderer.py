@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import threading
 from bisect import bisect_right
-from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
@@ -19,6 +18,7 @@ from feedserver.feeds.channels import SiteFacts, make_feed
 from feedserver.feeds.document import Document
 from feedserver.index.archives import subscription_entries
 from feedserver.index.reader import IndexReader
+from feedserver.index.store import Store
 from feedserver.index.values import ListingState, Selected, SelectedEntry
 from feedserver.model import Feed, Format, ListingKey, Value
 from feedserver.render import RENDERER_VERSION, render
@@ -47,15 +47,15 @@ class Fitted(NamedTuple):
 class _Connections(threading.local):
     """The open connections of one thread."""
 
-    def __init__(self, state_dir: Path) -> None:
-        self.reader = IndexReader(state_dir)
+    def __init__(self, store: Store) -> None:
+        self.reader = IndexReader(store)
 
 
 class FeedRenderer:
     """Renders the feeds of one index.
 
     Args:
-        state_dir: holds the index.
+        store: has the index.
         site: from the settings.
         limits: of subscription documents.
 
@@ -63,12 +63,12 @@ class FeedRenderer:
         basis: stands for everything that decides the bytes of documents beside the index.
     """
 
-    def __init__(self, state_dir: Path, site: SiteFacts, limits: FeedLimits) -> None:
+    def __init__(self, store: Store, site: SiteFacts, limits: FeedLimits) -> None:
         self.site = site
         self.limits = limits
         # Everything that decides the bytes beside the listing. They hold the version of this package.
         self.basis = msgspec.json.encode([site, limits, RENDERER_VERSION, __version__])
-        self._connections = _Connections(state_dir)
+        self._connections = _Connections(store)
 
     @property
     def reader(self) -> IndexReader:

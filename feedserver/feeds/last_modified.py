@@ -11,21 +11,19 @@ import logging
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import NamedTuple
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from feedserver.errors import StateError
-from feedserver.index import builds
 from feedserver.index.history import PublicationHistory
 from feedserver.index.last_modified import AddressDates, earliest_date
+from feedserver.index.store import Store
 
 log = logging.getLogger(__name__)
 
-# A serving thread waits no longer for another one's write to the history. After a failure, the process does
-# not ask the publication history for a while, so that not every request waits for it.
-HISTORY_PATIENCE_SECONDS = 0.5
+# After a failure, the process does not ask the publication history for a while, so that not every request
+# waits for it.
 HISTORY_PAUSE_SECONDS = 5.0
 
 # Commits to the index are numbered by the clock, in microseconds. The numbers grow even if it does not.
@@ -47,16 +45,16 @@ class _Connection(threading.local):
 
 
 class LastModifiedDates:
-    """Asks the publication history of one state folder. Create it before or after the fork; use it after.
+    """Asks the publication history of one store. Create it before or after the fork; use it after.
 
     Args:
-        state_dir: where the publication history is.
+        store: has the publication history.
         clock: seconds since the epoch.
         lead: how far ahead of the clock a date may be given out, in seconds: for files, written once.
     """
 
-    def __init__(self, state_dir: Path, clock: Callable[[], float], lead: float = 0.0) -> None:
-        self._state_dir = state_dir
+    def __init__(self, store: Store, clock: Callable[[], float], lead: float = 0.0) -> None:
+        self._store = store
         self._clock = clock
         self._lead = lead
         # Another release, or other settings, may have been served until this process started.
@@ -89,9 +87,7 @@ class LastModifiedDates:
             if connection.history is not None and not connection.history.is_in_place():
                 self.close()  # another file took its place, as after damage
             if connection.history is None:
-                connection.history = PublicationHistory(
-                    self._state_dir, HISTORY_PATIENCE_SECONDS, builds.READER_CACHE_KIB
-                )
+                connection.history = self._store.impatient_history()
             dating = connection.history.last_modified(
                 address, etag, sequence=sequence, earliest=earliest, now=now, lead=self._lead
             )

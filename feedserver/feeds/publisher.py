@@ -10,7 +10,6 @@ import hashlib
 import time
 from collections.abc import Callable, Iterable
 from datetime import datetime
-from pathlib import Path
 
 from feedserver.feeds.cache import FeedCache
 from feedserver.feeds.cached_documents import CachedDocuments
@@ -25,6 +24,7 @@ from feedserver.feeds.last_modified import LastModifiedDates
 from feedserver.feeds.representation import Representation
 from feedserver.index.archives import ArchiveDocument
 from feedserver.index.reader import IndexReader
+from feedserver.index.store import Store
 from feedserver.index.values import ListingState
 from feedserver.model import Feed, ListingKey, ListingSummary
 
@@ -39,10 +39,10 @@ DELTA_SECONDS = 6 * 3600
 
 
 class Publisher:
-    """Publishes the listings of one state folder. Create it before or after the fork; use it after.
+    """Publishes the listings of one store. Create it before or after the fork; use it after.
 
     Args:
-        state_dir: holds the index and the publication history.
+        store: has the index and the publication history.
         site: from the settings.
         limits: of subscription documents.
         cache: for rendered bytes, shared by processes.
@@ -58,7 +58,7 @@ class Publisher:
 
     def __init__(  # noqa: PLR0913  the parts and values that it is made of
         self,
-        state_dir: Path,
+        store: Store,
         site: SiteFacts,
         limits: FeedLimits,
         cache: FeedCache,
@@ -67,13 +67,12 @@ class Publisher:
         document_cache: DocumentCache | None = None,
         lead: float = 0.0,
     ) -> None:
-        self.state_dir = state_dir
         self.site = site
         self.cache = cache
         self._limits = limits
         self._clock = clock
-        self._renderer = FeedRenderer(state_dir, site, limits)
-        self._dates = LastModifiedDates(state_dir, clock, lead)
+        self._renderer = FeedRenderer(store, site, limits)
+        self._dates = LastModifiedDates(store, clock, lead)
         self._source = FeedSource(self._renderer, cache, self._dates, clock)
         self.stale = StaleAnswers()
         self.document_cache = (

@@ -14,11 +14,11 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, delete, func, insert, or_, select, true, update
 
 from feedserver.index import schema
-from feedserver.index.builds import PIECE
 from feedserver.index.contents import published_at, shown_at, stated_whole
 from feedserver.index.decisions import Candidate, KnownArticle, Usable, choose_winner, next_due
 from feedserver.index.file_values import FileContent, FileKey, StatedArticle
 from feedserver.index.statements import delete_by_key, rows_by_key, write_rows
+from feedserver.index.transactions import PIECE
 from feedserver.model import Verdict
 
 _TABLE = schema.candidate

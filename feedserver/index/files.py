@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 from sqlalchemy import (
+    JSON,
     Connection,
     Integer,
     Select,
@@ -27,7 +28,7 @@ from sqlalchemy import (
 
 from feedserver.index import schema
 from feedserver.index.file_values import FileChange, FileKey, FileState, Stamp
-from feedserver.index.statements import delete_by_key, rows_by_key, rows_for, upsert, write_rows
+from feedserver.index.statements import POSTGRESQL, delete_by_key, rows_by_key, rows_for, upsert, write_rows
 
 _KEY = ("root", "path")
 _STAMP = ("mtime_ns", "ctime_ns", "size", "inode", "state")
@@ -44,15 +45,23 @@ _STAMPS = (
     .limit(bindparam("most"))
     .offset(literal_column("0"))
 )
-_FOLDERS = func.json_each(bindparam("folders")).table_valued(column("value", String), name="folders")
-# Everything that begins with "folder/" sorts between it and "folder0".
-_OCCUPIED = select(_FOLDERS.c.value).where(
-    exists().where(
-        schema.file.c.root == bindparam("of"),
-        schema.file.c.path > _FOLDERS.c.value.concat(literal_column("'/'")),
-        schema.file.c.path < _FOLDERS.c.value.concat(literal_column("'0'")),
+
+
+def _occupied_by(function: str) -> Select[Any]:
+    """The folders of a list in JSON that have files below them; `function` makes rows of the list."""
+    listed = getattr(func, function)(bindparam("folders", type_=JSON if function != "json_each" else None))
+    folder = listed.table_valued(column("value", String), name="folders").c.value
+    # Everything that begins with "folder/" sorts between it and "folder0".
+    return select(folder).where(
+        exists().where(
+            schema.file.c.root == bindparam("of"),
+            schema.file.c.path > folder.concat(literal_column("'/'")),
+            schema.file.c.path < folder.concat(literal_column("'0'")),
+        )
     )
-)
+
+
+_OCCUPIED = {"sqlite": _occupied_by("json_each"), POSTGRESQL: _occupied_by("json_array_elements_text")}
 _DELETE = delete(schema.file)
 _UPSERT = upsert(schema.file, _KEY, _VALUES)
 
@@ -74,9 +83,8 @@ def stamps_at(connection: Connection, root: int, paths: Iterable[str]) -> list[t
 
 def occupied(connection: Connection, root: int, folders: Sequence[str]) -> list[str]:
     """The given paths of a root that have files below them, in any order."""
-    return [
-        folder for (folder,) in rows_for(connection, _OCCUPIED, msgspec.json.encode(folders).decode(), root)
-    ]
+    query = _OCCUPIED[connection.dialect.name]
+    return [folder for (folder,) in rows_for(connection, query, msgspec.json.encode(folders).decode(), root)]
 
 
 def _path_and_stamp(row: tuple[str, int, int, int, str, str | None]) -> tuple[str, Stamp]:

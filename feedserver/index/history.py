@@ -13,22 +13,22 @@ import math
 import secrets
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Protocol
 
 import msgspec
-from sqlalchemy import bindparam, delete, func, insert, inspect, select
-from sqlalchemy.exc import DatabaseError, SQLAlchemyError
+from sqlalchemy import Connection, bindparam, delete, func, insert, inspect, select
+from sqlalchemy.exc import DatabaseError
 
 from feedserver.errors import HistoryLostError, StateError
-from feedserver.index import builds, schema
-from feedserver.index.builds import damaged_value, transaction
+from feedserver.index import schema
 from feedserver.index.decisions import KnownArticle
 from feedserver.index.facts import Beginning, HistoryFacts
 from feedserver.index.last_modified import MOST_AHEAD_SECONDS, AddressDates, date_of
 from feedserver.index.noted import read_facts, write_facts
-from feedserver.index.statements import insert_missing, rows_by_key, rows_for, upsert, write_rows
-from feedserver.index.takeover import refuse_untaken
+from feedserver.index.statements import insert_missing, rows_by_key, rows_for, schema_of, upsert, write_rows
+from feedserver.index.transactions import damaged_value, transaction
 from feedserver.model import HistoryOrigin, Kind, ListingKey, Reading
 
 log = logging.getLogger(__name__)
@@ -45,62 +45,26 @@ _DELETE_LAST_GOOD = delete(schema.last_good).where(schema.last_good.c.order_path
 _UPSERT_LISTING = upsert(schema.known_listing, ("kind", "slug"), ("title", "since"))
 
 
-class PublicationHistory:
-    """A connection to the publication history, for one thread. The indexer and each serving thread have one.
-
-    Args:
-        state_dir: the state folder.
-        patience: how long to wait for another writer, in seconds.
-        cache_kib: how much of the file is kept in memory, in KiB.
+class HistoryDatabase(Protocol):
+    """An open connection to the database of the publication history.
 
     Attributes:
-        path: its file.
-        identity: a random name; a new file has another one.
-
-    Raises:
-        StateError: on construction, if the file cannot be opened or was written by a newer version; a
-            HistoryLostError, if it is damaged.
+        connection: its tables are there, or can be made.
+        name: for messages about the history alone.
+        place: of the store, for other messages.
     """
 
-    def __init__(
-        self,
-        state_dir: Path,
-        patience: float = builds.BUSY_TIMEOUT_SECONDS,
-        cache_kib: int = builds.WRITER_CACHE_KIB,
-    ) -> None:
-        self.path = state_dir / builds.HISTORY_FILE
-        self._collected: list[Callable[[], None]] | None = None
-        refuse_untaken(state_dir)
-        self._engine = builds.open_engine(self.path, create=True, patience=patience, cache_kib=cache_kib)
-        try:
-            self.connection = self._engine.connect()
-            self.identity = self._open()
-            status = self.path.stat()
-        except (SQLAlchemyError, OSError) as error:
-            self._engine.dispose()
-            reason = f"the publication history cannot be opened ({error.__cause__ or error})"
-            raise (HistoryLostError if builds.is_damage(error) else StateError)(self.path, reason) from error
-        except StateError:
-            self.close()
-            raise
-        self._file = status.st_dev, status.st_ino
-        self._largest = status.st_size
+    @property
+    def connection(self) -> Connection: ...
 
-    def close(self) -> None:
-        """Close the connection."""
-        self.connection.close()
-        self._engine.dispose()
+    @property
+    def name(self) -> Path | str: ...
+
+    @property
+    def place(self) -> Path | str: ...
 
     def is_in_place(self) -> bool:
-        """Whether the file at the path is the one that is open, and was not cut short."""
-        try:
-            status = self.path.stat()
-        except OSError:
-            return False
-        # The file never shrinks, because nothing is vacuumed.
-        is_whole = status.st_size >= self._largest
-        self._largest = max(status.st_size, self._largest)
-        return is_whole and (status.st_dev, status.st_ino) == self._file
+        """Whether the database is still the one that was opened, and was not cut short."""
 
     def verify(self) -> None:
         """Read all of it.
@@ -108,13 +72,60 @@ class PublicationHistory:
         Raises:
             HistoryLostError: if it is damaged.
         """
-        try:
-            with transaction(self.connection):
-                problem = self.connection.exec_driver_sql("PRAGMA quick_check(1)").scalar()
-        except SQLAlchemyError as error:
-            problem = error.__cause__ or error
-        if problem != "ok":
-            raise HistoryLostError(self.path, f"the publication history is damaged ({problem})")
+
+    def is_damage(self, error: BaseException) -> bool:
+        """Whether an error of the database says that it is damaged, or holds a damaged value."""
+
+    def hold_address(self, address: str) -> None:
+        """In a write transaction: until its end no other process dates this address."""
+
+    def hold_tables(self) -> None:
+        """In a write transaction: until its end no other process makes the tables or changes them."""
+
+    def close(self) -> None:
+        """Close the connection."""
+
+
+class PublicationHistory:
+    """A connection to the publication history, for one thread. The indexer and each serving thread have one.
+
+    Args:
+        database: is closed with it.
+
+    Attributes:
+        name: of its database, for messages.
+        place: of its store, for messages.
+        connection: to it.
+        identity: a random name; a new history has another one.
+
+    Raises:
+        StateError: on construction, if it was written by a newer version; a HistoryLostError, if it does not
+            say which version it is.
+        SQLAlchemyError: on construction, if it cannot be read.
+    """
+
+    def __init__(self, database: HistoryDatabase) -> None:
+        self._database = database
+        self._collected: list[Callable[[], None]] | None = None
+        self.name, self.place = database.name, database.place
+        self.connection = database.connection
+        self.identity = self._open()
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._database.close()
+
+    def is_in_place(self) -> bool:
+        """Whether the database is still the one that was opened, and was not cut short."""
+        return self._database.is_in_place()
+
+    def verify(self) -> None:
+        """Read all of it.
+
+        Raises:
+            HistoryLostError: if it is damaged.
+        """
+        self._database.verify()
 
     # --- changes --------------------------------------------------------------------------------
 
@@ -146,15 +157,14 @@ class PublicationHistory:
 
     def _open(self) -> str:
         """Make the tables if there are none; take no lock if there are. Returns the identity."""
-        with transaction(self.connection):
-            is_new = not inspect(self.connection).has_table(schema.history_meta.name)
-        if is_new:
+        if self._is_without_tables():
             first = HistoryFacts(
                 schema=schema.HISTORY_SCHEMA_VERSION,
                 identity=secrets.token_hex(8),
                 dates_since=math.ceil(time.time()),
             )
             with transaction(self.connection, write=True):
+                self._database.hold_tables()
                 schema.history.create_all(self.connection)
                 self.connection.execute(
                     insert_missing(schema.history_meta),
@@ -163,22 +173,30 @@ class PublicationHistory:
         # Before any other fact, because a newer release may write the others in another form.
         version = self.facts("schema").schema or 0
         if version > schema.HISTORY_SCHEMA_VERSION:
-            raise StateError(self.path, f"was written by a newer version (schema {version})")
+            raise StateError(self.name, f"was written by a newer version (schema {version})")
         identity = self.facts("identity").identity
         if not version or identity is None:
             raise HistoryLostError(
-                self.path, "the publication history is damaged (it does not say which version it is)"
+                self.name, "the publication history is damaged (it does not say which version it is)"
             )
         if version < schema.HISTORY_SCHEMA_VERSION:
             self._migrate()
         return identity
 
+    def _is_without_tables(self) -> bool:
+        with transaction(self.connection):
+            there = inspect(self.connection).has_table(schema.history_meta.name, schema_of(self.connection))
+        return not there
+
     def _migrate(self) -> None:
         """Bring the tables of an older version to the present one."""
         with transaction(self.connection, write=True):
+            self._database.hold_tables()
             # Asked again under the lock: another process may have been first.
-            if any(one["name"] == "sent" for one in inspect(self.connection).get_columns("address")):
+            columns = inspect(self.connection).get_columns("address", schema_of(self.connection))
+            if any(one["name"] == "sent" for one in columns):
                 return
+            # Only files in a state folder are of an older version.
             for column in ("sent BIGINT", "ahead VARCHAR NOT NULL DEFAULT ''"):
                 self.connection.exec_driver_sql(f"ALTER TABLE address ADD COLUMN {column}")
             write_facts(self.connection, HistoryFacts(schema=schema.HISTORY_SCHEMA_VERSION))
@@ -195,9 +213,9 @@ class PublicationHistory:
             with transaction(self.connection):
                 return read_facts(self.connection, HistoryFacts, *names)
         except DatabaseError as error:
-            if not builds.is_damage(error):
+            if not self._database.is_damage(error):
                 raise
-            raise HistoryLostError(self.path, f"the publication history is damaged ({error.orig})") from error
+            raise HistoryLostError(self.name, f"the publication history is damaged ({error.orig})") from error
 
     def note(self, facts: HistoryFacts) -> None:
         """Note some facts, and leave the others as they are."""
@@ -335,6 +353,7 @@ class PublicationHistory:
         if known is not None and _is_settled(known, etag, sequence, now, lead):
             return known
         with transaction(self.connection, write=True):
+            self._database.hold_address(address)
             # Read again under the write lock: another worker may have been first.
             known = self._dating(address)
             if known is not None and known.sequence > sequence:
@@ -375,42 +394,3 @@ def _is_settled(known: AddressDates, etag: str, sequence: int, now: float, lead:
         and known.holds(now)
         and (known.is_given or known.last_modified > now + lead)
     )
-
-
-def open_history(state_dir: Path) -> PublicationHistory:
-    """Open the publication history of a state folder; mend a damaged one, or begin a new one in its place.
-
-    Only for the process that holds the lock.
-
-    Raises:
-        StateError: if it cannot be opened for another reason.
-    """
-    path = state_dir / builds.HISTORY_FILE
-    with suppress(FileNotFoundError):
-        if not path.stat().st_size:  # SQLite would wait for processes that have it open, and they for us
-            set_aside(state_dir, HistoryLostError(path, "the publication history is empty"))
-    try:
-        return _mended(PublicationHistory(state_dir))
-    except HistoryLostError as error:
-        set_aside(state_dir, error)
-        return PublicationHistory(state_dir)
-
-
-def _mended(history: PublicationHistory) -> PublicationHistory:
-    try:
-        history.forget_damaged_facts()
-    except HistoryLostError:
-        history.close()
-        raise
-    return history
-
-
-def set_aside(state_dir: Path, error: HistoryLostError) -> None:
-    """Rename a damaged publication history, over one that was set aside before, and log it."""
-    path = state_dir / builds.HISTORY_FILE
-    aside = path.with_name(f"{path.name}.damaged")
-    log.error("%s; it is kept as %s, and another one takes its place", error, aside.name)
-    # With its log: SQLite would write it into the new file otherwise (SQLite's "How To Corrupt", 1.4).
-    for suffix in ("-wal", "-shm", ""):
-        with suppress(FileNotFoundError):
-            path.with_name(path.name + suffix).replace(aside.with_name(aside.name + suffix))

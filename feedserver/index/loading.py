@@ -9,10 +9,9 @@ not finished (promise 7). The publication history is written first, as the write
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, Connection, Integer, MetaData, String, Table, insert, select
+from sqlalchemy import BigInteger, Column, Connection, Integer, MetaData, Table, insert, select
 
 from feedserver.index import schema
-from feedserver.index.builds import transaction
 from feedserver.index.candidates import claimed_ids
 from feedserver.index.entries import decided_entries, store_entries
 from feedserver.index.history import PublicationHistory
@@ -25,6 +24,7 @@ from feedserver.index.ledger import (
     write_sums,
 )
 from feedserver.index.statements import write_rows
+from feedserver.index.transactions import transaction
 
 # Memberships in the order of articles, in a temporary file of SQLite.
 _LOADED = Table(
@@ -32,7 +32,7 @@ _LOADED = Table(
     MetaData(),
     Column("listing_id", Integer),
     Column("published", BigInteger),
-    Column("article_id", String),
+    Column("article_id", schema.String),
     Column("updated", BigInteger),
     prefixes=["TEMPORARY"],
 )

@@ -8,31 +8,30 @@ Reads only. Also reads builds of index version 4; fails if the tables are of ano
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import msgspec
 from sqlalchemy import Column, Connection, Table, inspect, select
 
-from feedserver.index import builds, schema
-from feedserver.index.builds import PIECE, transaction
+from feedserver.index import schema
 from feedserver.index.candidates import stored_contents
 from feedserver.index.contents import content_of, reading_of
 from feedserver.index.file_values import FileContent, FileKey, FileState, Stamp
 from feedserver.index.files import file_ids
 from feedserver.index.taxonomies import stored_taxonomies
+from feedserver.index.transactions import PIECE, transaction
 from feedserver.model import Finding, Reading, Selection, Taxonomy, Verdict
 
 _FINDINGS = msgspec.json.Decoder(tuple[Finding, ...])
 
 
 def inherited_files(
-    build: Path, root: int, selections: Sequence[Selection]
+    connection: Connection, root: int, selections: Sequence[Selection]
 ) -> Iterator[list[tuple[str, Stamp, FileContent]]]:
     """The files of a root in a build, in the order of their paths, some at a time.
 
     Args:
-        build: the one that serves.
+        connection: to the build that serves.
         root: the position that the root had in its settings.
         selections: the feeds of the present settings.
 
@@ -40,26 +39,19 @@ def inherited_files(
         DBAPIError: if the build cannot be read.
     """
     table = schema.file
-    engine = builds.open_engine(build)
+    of_root = select(*_columns_of(connection, table)).where(table.c.root == root)
     last = ""
-    try:
-        with engine.connect() as connection:
-            of_root = select(*_columns_of(connection, table)).where(table.c.root == root)
-            while True:
-                query = of_root.where(table.c.path > last)
-                with transaction(connection):
-                    rows = connection.execute(query.order_by(table.c.path).limit(PIECE)).all()
-                    stated = stored_contents(connection, [row.id for row in rows])
-                    described = stored_taxonomies(connection, [row.id for row in rows])
-                    files = [
-                        (row.path, _stamp(row), _content(row, stated, described, selections)) for row in rows
-                    ]
-                if not files:
-                    return
-                last = files[-1][0]
-                yield files
-    finally:
-        engine.dispose()
+    while True:
+        query = of_root.where(table.c.path > last)
+        with transaction(connection):
+            rows = connection.execute(query.order_by(table.c.path).limit(PIECE)).all()
+            stated = stored_contents(connection, [row.id for row in rows])
+            described = stored_taxonomies(connection, [row.id for row in rows])
+            files = [(row.path, _stamp(row), _content(row, stated, described, selections)) for row in rows]
+        if not files:
+            return
+        last = files[-1][0]
+        yield files
 
 
 def _columns_of(connection: Connection, table: Table) -> list[Column[Any]]:
@@ -79,11 +71,13 @@ def _stamp(row: Any) -> Stamp:
     )
 
 
-def published_readings(build: Path, root: int, paths: Sequence[str]) -> dict[str, tuple[Reading, int]]:
+def published_readings(
+    connection: Connection, root: int, paths: Sequence[str]
+) -> dict[str, tuple[Reading, int]]:
     """The published readings of files of a root in a build, and their mtimes; other files are absent.
 
     Args:
-        build: the one that serves.
+        connection: to the build that serves.
         root: the position that the root had in its settings.
         paths: of the files.
 
@@ -91,20 +85,16 @@ def published_readings(build: Path, root: int, paths: Sequence[str]) -> dict[str
         DBAPIError: if the build cannot be read.
     """
     keys = [FileKey(root=root, path=path) for path in paths]
-    engine = builds.open_engine(build)
-    try:
-        with engine.connect() as connection, transaction(connection):
-            ids = {file_id: key.path for key, file_id in file_ids(connection, keys).items()}
-            stated = stored_contents(connection, ids)
-            described = stored_taxonomies(connection, ids)
-            return {
-                ids[file_id]: (reading_of(content), mtime) for file_id, (content, mtime) in stated.items()
-            } | {
-                ids[file_id]: (Reading(verdict=Verdict.TAXONOMY, taxonomy=taxonomy), 0)
-                for file_id, taxonomy in described.items()
-            }
-    finally:
-        engine.dispose()
+    with transaction(connection):
+        ids = {file_id: key.path for key, file_id in file_ids(connection, keys).items()}
+        stated = stored_contents(connection, ids)
+        described = stored_taxonomies(connection, ids)
+        return {
+            ids[file_id]: (reading_of(content), mtime) for file_id, (content, mtime) in stated.items()
+        } | {
+            ids[file_id]: (Reading(verdict=Verdict.TAXONOMY, taxonomy=taxonomy), 0)
+            for file_id, taxonomy in described.items()
+        }
 
 
 def _content(

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
 from sqlalchemy import Connection, Select, and_, bindparam, func, literal_column, or_, select
 
 from feedserver.bounded import Bounded
-from feedserver.index import builds, schema
+from feedserver.index import schema
 from feedserver.index.archives import (
     ARCHIVE_ENTRIES,
     ArchiveDocument,
@@ -27,8 +26,9 @@ from feedserver.index.decisions import doubled_id
 from feedserver.index.facts import OPEN_MONTH, BuildFacts
 from feedserver.index.file_values import FileKey
 from feedserver.index.noted import read_facts
-from feedserver.index.serving import ServingBuild
 from feedserver.index.statements import rows_for
+from feedserver.index.store import Store
+from feedserver.index.transactions import in_pieces
 from feedserver.index.values import ListingState, Selected, SelectedEntry
 from feedserver.model import Article, Finding, Kind, ListingKey, ListingSummary, Taxonomy, Verdict
 
@@ -81,8 +81,8 @@ class _LastCommits(NamedTuple):
 class IndexReader:
     """Answers from the serving build. For one thread; open it after a fork, never before."""
 
-    def __init__(self, state_dir: Path) -> None:
-        self._serving = ServingBuild(state_dir)
+    def __init__(self, store: Store) -> None:
+        self._serving = store.serving()
         self._generation = 0
         self._listings: Bounded[ListingKey, ListingState] = Bounded(REMEMBERED_LISTINGS)
         self._open_month: int | None = None
@@ -202,7 +202,7 @@ class IndexReader:
         member, entry = schema.membership, schema.entry
         found = 0
         with self._serving.snapshot() as connection:
-            for piece in builds.in_pieces(article_ids):
+            for piece in in_pieces(article_ids):
                 query = (
                     select(func.count())
                     .select_from(entry)

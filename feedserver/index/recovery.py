@@ -15,13 +15,13 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from feedserver.index import schema
-from feedserver.index.builds import PIECE
 from feedserver.index.candidates import stored_contents
 from feedserver.index.contents import reading_of
 from feedserver.index.decisions import KnownArticle
 from feedserver.index.history import PublicationHistory
 from feedserver.index.ledger import create_listings, name_of
 from feedserver.index.taxonomies import stored_taxonomies
+from feedserver.index.transactions import PIECE
 from feedserver.model import Kind, ListingKey, Reading, Verdict
 
 

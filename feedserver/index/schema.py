@@ -10,13 +10,23 @@ tables and nothing else; it opens no connection.
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, MetaData, String, Table
+from typing import Final
+
+from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, MetaData, Table
+from sqlalchemy import String as AnyString
 
 INDEX_SCHEMA_VERSION = 7
 HISTORY_SCHEMA_VERSION = 2
 
+# Stands for the place of the publication history; each store has a name for it, or none. Tables of both kinds
+# have the same names.
+HISTORY: Final = "history"
+
+# The same order everywhere (promise 2): that of code points. SQLite has no other one.
+String = AnyString().with_variant(AnyString(collation="C"), "postgresql")
+
 index = MetaData()
-history = MetaData()
+history = MetaData(schema=HISTORY)
 
 meta = Table(
     "meta",
@@ -43,7 +53,12 @@ file = Table(
     Index("file_path", "root", "path", unique=True),
     Index("file_verdict", "verdict"),
 )
-Index("file_with_findings", file.c.id, sqlite_where=file.c.findings.is_not(None))
+Index(
+    "file_with_findings",
+    file.c.id,
+    sqlite_where=file.c.findings.is_not(None),
+    postgresql_where=file.c.findings.is_not(None),
+)
 
 # One row per file that holds an article that may be shown: now, later (`published` or `visible_from` in the
 # future), or never, because `visible_until` has come or as long as another file with the same id wins. `due`

@@ -10,18 +10,25 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, Delete, Dialect, Insert, Select, Table, bindparam
-from sqlalchemy.dialects.sqlite import insert
 
-from feedserver.index.builds import in_pieces
+# That of PostgreSQL, which the compiler for SQLite reads as its own.
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.sql.compiler import SQLCompiler
+
+from feedserver.index.schema import HISTORY
+from feedserver.index.transactions import in_pieces
+
+POSTGRESQL: Final = "postgresql"  # the name of the dialect
+
+# As many rows as are worth a COPY, which takes two round trips more than an insert.
+_MANY = 20
 
 # Lengths of lists of keys; a list is filled up to the next one with its first key. The last one is `PIECE`.
 _LENGTHS = (1, 10, 100, 1000)
-
-
-# Statements that SQL leaves to each engine are made here, and nowhere else.
 
 
 def upsert(table: Table, keys: Sequence[str], columns: Sequence[str]) -> Insert:
@@ -42,6 +49,12 @@ def insert_missing(table: Table) -> Insert:
     return insert(table).on_conflict_do_nothing()
 
 
+def schema_of(connection: Connection) -> str | None:
+    """The name of the schema in which a database has the publication history; None if it has no schemas."""
+    names = connection.get_execution_options().get("schema_translate_map") or {}
+    return names.get(HISTORY)
+
+
 def write_rows(
     connection: Connection, statement: Insert, columns: tuple[str, ...], rows: Sequence[tuple[Any, ...]]
 ) -> None:
@@ -53,8 +66,26 @@ def write_rows(
         columns: of the table, in its order.
         rows: a value for each column.
     """
-    if rows:
-        connection.exec_driver_sql(_insert_sql(statement, columns, connection.dialect), list(rows))
+    if not rows:
+        return
+    sql = _insert_sql(statement, columns, connection.dialect, schema_of(connection))
+    if connection.dialect.name == POSTGRESQL and len(rows) >= _MANY and " ON CONFLICT " not in sql:
+        _copy_rows(
+            connection, f"{sql.partition(' VALUES ')[0].replace('INSERT INTO', 'COPY', 1)} FROM STDIN", rows
+        )
+    else:
+        connection.exec_driver_sql(sql, list(rows))
+
+
+def _copy_rows(connection: Connection, sql: str, rows: Sequence[tuple[Any, ...]]) -> None:
+    """Insert many rows by PostgreSQL's COPY, which takes a fifth of the time of single inserts (measured)."""
+    driver: Any = connection.connection.dbapi_connection
+    try:
+        with driver.cursor() as cursor, cursor.copy(sql) as copy:
+            for row in rows:
+                copy.write_row(row)
+    except connection.dialect.loaded_dbapi.Error as error:
+        raise DBAPIError(sql, None, error) from error
 
 
 def rows_for(connection: Connection, query: Select[Any], *values: object) -> Sequence[Any]:
@@ -65,7 +96,9 @@ def rows_for(connection: Connection, query: Select[Any], *values: object) -> Seq
         query: a constant of its module, because it is kept.
         values: one for each parameter.
     """
-    return connection.exec_driver_sql(_query_sql(query, connection.dialect), values).all()
+    return connection.exec_driver_sql(
+        _query_sql(query, connection.dialect, schema_of(connection)), values
+    ).all()
 
 
 def rows_by_key(
@@ -81,7 +114,7 @@ def rows_by_key(
     """
     for piece in in_pieces(keys):
         # All at once: SQLAlchemy takes as long as SQLite to fetch one row after the other.
-        yield from connection.exec_driver_sql(*_keyed(query, column, piece, connection.dialect)).all()
+        yield from connection.exec_driver_sql(*_keyed(query, column, piece, connection)).all()
 
 
 def delete_by_key(
@@ -89,34 +122,59 @@ def delete_by_key(
 ) -> None:
     """Delete the rows whose column has one of the keys; arguments as for `rows_by_key`."""
     for piece in in_pieces(keys):
-        connection.exec_driver_sql(*_keyed(statement, column, piece, connection.dialect))
+        connection.exec_driver_sql(*_keyed(statement, column, piece, connection))
 
 
 def _keyed(
-    statement: Select[Any] | Delete, column: ColumnElement[Any], keys: list[object], dialect: Dialect
+    statement: Select[Any] | Delete, column: ColumnElement[Any], keys: list[object], connection: Connection
 ) -> tuple[str, tuple[object, ...]]:
+    dialect, history = connection.dialect, schema_of(connection)
+    if dialect.name == POSTGRESQL:
+        return _keyed_sql(statement, column, 0, dialect, history), (keys,)
     length = next(length for length in _LENGTHS if length >= len(keys))
-    return _keyed_sql(statement, column, length, dialect), (*keys, *[keys[0]] * (length - len(keys)))
+    sql = _keyed_sql(statement, column, length, dialect, history)
+    return sql, (*keys, *[keys[0]] * (length - len(keys)))
 
 
 @lru_cache(maxsize=64)
-def _insert_sql(statement: Insert, columns: tuple[str, ...], dialect: Dialect) -> str:
-    compiled = statement.compile(dialect=dialect, column_keys=list(columns))
+def _insert_sql(statement: Insert, columns: tuple[str, ...], dialect: Dialect, history: str | None) -> str:
+    compiled = _compiled(statement, dialect, history, column_keys=list(columns))
     if tuple(compiled.positiontup or ()) != columns:
         raise AssertionError(f"the columns are not in the order of the table: {columns}")
     return str(compiled)
 
 
 @lru_cache(maxsize=64)
-def _query_sql(query: Select[Any], dialect: Dialect) -> str:
-    return str(query.compile(dialect=dialect))
+def _query_sql(query: Select[Any], dialect: Dialect, history: str | None) -> str:
+    return str(_compiled(query, dialect, history))
 
 
 @lru_cache(maxsize=256)
 def _keyed_sql(
-    statement: Select[Any] | Delete, column: ColumnElement[Any], length: int, dialect: Dialect
+    statement: Select[Any] | Delete,
+    column: ColumnElement[Any],
+    length: int,
+    dialect: Dialect,
+    history: str | None,
 ) -> str:
     # Compiled for one key and made longer: compiling it for a thousand takes 30 ms.
-    sql = str(statement.where(column.in_([bindparam("key")])).compile(dialect=dialect))
+    sql = str(_compiled(statement.where(column.in_([bindparam("key")])), dialect, history))
+    if dialect.name == POSTGRESQL:
+        before, after = sql.split(" IN (%s)")
+        return f"{before} = ANY(%s){after}"
     before, after = sql.split(" IN (?)")
     return f"{before} IN ({', '.join('?' * length)}){after}"
+
+
+def _compiled(
+    statement: Insert | Select[Any] | Delete, dialect: Dialect, history: str | None, **options: Any
+) -> SQLCompiler:
+    compiled = statement.compile(
+        dialect=dialect,
+        schema_translate_map={HISTORY: history},
+        render_schema_translate=True,
+        **options,
+    )
+    if not isinstance(compiled, SQLCompiler):
+        raise AssertionError("a statement is compiled to SQL")  # noqa: TRY004  no error of a caller
+    return compiled

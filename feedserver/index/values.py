@@ -82,3 +82,13 @@ class Selected(Value, frozen=True):
     entries: tuple[SelectedEntry, ...]
     months: dict[int, int]
     open_month: int
+
+
+class StoreAddress(Value, frozen=True):
+    """Where the index and the publication history of a site are, as a value that can be sent to a process.
+
+    Attributes:
+        state_dir: the state folder.
+    """
+
+    state_dir: str

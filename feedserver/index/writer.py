@@ -18,7 +18,6 @@ from sqlalchemy import Connection, select, update
 
 from feedserver.index import candidates, schema
 from feedserver.index.archives import month_bounds, month_of
-from feedserver.index.builds import transaction
 from feedserver.index.contents import content_of, reading_of
 from feedserver.index.decisions import CLOCK_STEP_SECONDS, MOST_AHEAD_SECONDS, Usable
 from feedserver.index.entries import (
@@ -38,6 +37,7 @@ from feedserver.index.noted import read_facts, write_facts
 from feedserver.index.recovery import recover
 from feedserver.index.source_links import mark_all_outdated, mark_outdated, store_links
 from feedserver.index.taxonomies import store_taxonomies, stored_taxonomies
+from feedserver.index.transactions import transaction
 from feedserver.model import Kind, ListingKey, Reading, Selection, Verdict
 
 # How many rows of files are read at a time to compare them with a walk, also in a rescan of a million files.
@@ -146,7 +146,8 @@ class IndexWriter:
             yield from page
             is_more = len(page) == STAMPS_AT_A_TIME
             if is_more:
-                first = f"{page[-1][0]}\0"
+                # The next text that a database can hold; PostgreSQL refuses "\0".
+                first = f"{page[-1][0]}\x01"
 
     def is_in_use(self, key: FileKey) -> bool:
         """Whether a file holds an article that is or will be shown, or describes a listing."""

@@ -1,7 +1,7 @@
 """Starts a copy of the publication history once a day, in a thread of the indexer.
 
 The indexer continues meanwhile. A failure is logged and costs this copy; the next attempt is an hour later.
-The copying itself is done by `index.copies`.
+The copying itself is done by `index.sqlite.copies`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from feedserver.errors import StateError
-from feedserver.index.copies import StoppedError, is_due, make_copy
+from feedserver.index.sqlite.copies import StoppedError, is_due, make_copy
 
 log = logging.getLogger(__name__)
 

@@ -22,6 +22,7 @@ from sqlalchemy.exc import DBAPIError
 from feedserver.index.facts import BuildFacts, ClockJump, FinishedScan
 from feedserver.index.file_values import FileKey
 from feedserver.index.keeper import BuildKeeper
+from feedserver.index.stores import open_store
 from feedserver.indexing import ownership
 from feedserver.indexing.checkouts import is_under_way
 from feedserver.indexing.folders import Folders, outermost
@@ -73,7 +74,8 @@ class Indexer:
         self._settling: Settling | None = None
         self._jobs: list[Job] = []
         self._waiting: dict[FileKey, Wanted] = {}
-        self._keeper = BuildKeeper(Path(plan.state_dir), plan.fingerprint, plan.selections, self._now())
+        builds = open_store(plan.store).builds()
+        self._keeper = BuildKeeper(builds, plan.fingerprint, plan.selections, self._now())
         self._folders = Folders(plan, self._keeper, self._now)
         self._judge = Judge(plan, self._keeper, clock)
         self._storage = Storage(plan, self._keeper, self._judge, clock)

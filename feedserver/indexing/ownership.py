@@ -22,7 +22,7 @@ def check(history: PublicationHistory, ownership: Ownership) -> None:
     recorded = history.facts("roots", "ids")
     if recorded.roots and set(recorded.roots).isdisjoint(ownership.roots):
         raise ForeignStateError(
-            history.path.parent,
+            history.place,
             f"belongs to the articles in {', '.join(recorded.roots)},"
             f" not to those in {', '.join(ownership.roots)};"
             " name another state folder with --state-dir, or go on with --adopt-state",
@@ -30,7 +30,7 @@ def check(history: PublicationHistory, ownership: Ownership) -> None:
     ids, wanted = recorded.ids, _ids_of(ownership)
     if ids is not None and ids != wanted:
         raise ForeignStateError(
-            history.path.parent,
+            history.place,
             f"has published ids of {ids.authority},{ids.year} and would now give all articles ids of"
             f" {wanted.authority},{wanted.year}, so that readers show them again as new; set"
             " site.id_authority and site.id_year to the former ones, or go on with --adopt-state",

@@ -7,6 +7,7 @@ indexer gets nothing else.
 from __future__ import annotations
 
 from feedserver.articles.rules import ReadingRules
+from feedserver.index.values import StoreAddress
 from feedserver.model import Selection, Value
 
 
@@ -43,7 +44,7 @@ class Plan(Value, frozen=True):
     fingerprint is not used. Intervals are in seconds, sizes in bytes.
     """
 
-    state_dir: str
+    store: StoreAddress
     roots: tuple[Root, ...]
     extensions: tuple[str, ...]
     skip: tuple[str, ...]
@@ -55,3 +56,8 @@ class Plan(Value, frozen=True):
     watch: bool = True
     drop_missing_after: float = 86_400.0
     history_copies: int = 7
+
+    @property
+    def state_dir(self) -> str:
+        """The state folder: with the locks of its processes, and without a database all else."""
+        return self.store.state_dir

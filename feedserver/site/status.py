@@ -12,6 +12,7 @@ import logging
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
@@ -94,11 +95,12 @@ class Inside(NamedTuple):
     problems: Sequence[Problem]
 
 
-def public_status(publisher: Publisher, ready_answers: int) -> SiteStatus:
+def public_status(publisher: Publisher, deaths: Sequence[Death], ready_answers: int) -> SiteStatus:
     """The public status: how fresh the index is, and counts of what is published.
 
     Args:
         publisher: of the site.
+        deaths: recent ones of indexers.
         ready_answers: how many requests this process answered on the fast path.
 
     Raises:
@@ -113,7 +115,6 @@ def public_status(publisher: Publisher, ready_answers: int) -> SiteStatus:
         if publisher.stale.failures.is_new("the status", error):
             log.exception("the status goes without the index")
         status = SiteStatus(index="cannot be read")
-    deaths = recent_deaths(publisher)
     return msgspec.structs.replace(
         status,
         indexer=in_words(deaths) if len(deaths) > 1 else UNSET,
@@ -123,9 +124,9 @@ def public_status(publisher: Publisher, ready_answers: int) -> SiteStatus:
     )
 
 
-def recent_deaths(publisher: Publisher) -> Sequence[Death]:
-    """The indexers that died within the last hour."""
-    return known_deaths(publisher.state_dir, time.time())
+def recent_deaths(state_dir: Path) -> Sequence[Death]:
+    """The indexers of a state folder that died within the last hour."""
+    return known_deaths(state_dir, time.time())
 
 
 def status_of_articles(publisher: Publisher) -> SiteStatus:
@@ -159,21 +160,21 @@ def _history(facts: BuildFacts) -> HistoryState | UnsetType:
     return HistoryState(state=facts.beginning.origin, since=since, copied=facts.copied)
 
 
-def inside(publisher: Publisher, root_names: Sequence[str]) -> Inside:
+def inside(publisher: Publisher, deaths: Sequence[Death], root_names: Sequence[str]) -> Inside:
     """The facts for operators.
 
     Args:
         publisher: of the site.
+        deaths: recent ones of indexers.
         root_names: how the roots are called in paths, in their order.
 
     Raises:
         IndexNotReadyError: before the first index is complete.
     """
     reader, stale = publisher.reader, publisher.stale
-    deaths = [str(death) for death in recent_deaths(publisher)]
     reasons = Details(
         last_reason_of_a_stale_answer=stale.last_reason if stale.count else UNSET,
-        deaths_of_the_indexer=deaths or UNSET,
+        deaths_of_the_indexer=[str(death) for death in deaths] or UNSET,
     )
     try:
         verdicts, facts = reader.verdicts(), reader.facts()

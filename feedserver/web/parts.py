@@ -22,9 +22,11 @@ EXTENSION = "feedserver.web"
 class WebOptions(Value, frozen=True):
     """The settings that concern HTTP.
 
-    `is_public` says that the base URL is not of this machine. `root_names` are shown to operators as the
-    folders of articles.
+    `state_dir` has the notes of dead indexers, for the status. `is_public` says that the base URL is not of
+    this machine. `root_names` are shown to operators as the folders of articles.
     """
+
+    state_dir: str
 
     redirects: dict[str, str]
     status_token: str

@@ -92,6 +92,7 @@ def make_app(settings: Settings, background: Background | None = None) -> Flask:
         SettingsError: if the cache needs a package that is not installed.
     """
     options = WebOptions(
+        state_dir=str(settings.state.dir.resolve()),
         redirects=dict(settings.redirects),
         status_token=settings.status.token,
         is_public=not is_local(settings.public_url),

@@ -15,16 +15,16 @@ import msgspec
 from feedserver.articles.field_keys import KEYS
 from feedserver.articles.reading import PARSER_VERSION
 from feedserver.errors import HistoryLostError, ServerBusyError, StateError
-from feedserver.index import takeover
-from feedserver.index.builds import HISTORY_FILE
-from feedserver.index.history import PublicationHistory
 from feedserver.index.schema import INDEX_SCHEMA_VERSION
+from feedserver.index.sqlite import takeover
+from feedserver.index.sqlite.builds import HISTORY_FILE
+from feedserver.index.stores import open_store
 from feedserver.indexing import ownership
 from feedserver.indexing.lock import IndexerLock, ServersLock
 from feedserver.indexing.plan import Plan
 from feedserver.settings.sources import Settings
 from feedserver.system import private
-from feedserver.wiring.planning import plan_of
+from feedserver.wiring.planning import plan_of, store_address
 
 log = logging.getLogger(__name__)
 
@@ -62,7 +62,7 @@ def prepare_state(settings: Settings) -> None:
     _keep_private(state_dir)
     take_over(state_dir)
     try:
-        with closing(PublicationHistory(state_dir)) as history:
+        with closing(open_store(store_address(settings)).history()) as history:
             if not settings.state.adopt:
                 ownership.check(history, make_plan(settings).ownership)
     except HistoryLostError as error:

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from feedserver.articles.rules import ReadingRules
 from feedserver.articles.slugs import domain_slug, slugify
+from feedserver.index.values import StoreAddress
 from feedserver.indexing.plan import Ownership, Plan, Root
 from feedserver.model import Selection
 from feedserver.settings.folders import RootSettings
@@ -22,7 +23,7 @@ def plan_of(settings: Settings) -> Plan:
     """The plan for reading, without the fingerprint of a build, which `wiring.indexing.make_plan` adds."""
     roots = tuple(_root(root, settings) for root in settings.articles)
     return Plan(
-        state_dir=str(settings.state.dir.resolve()),
+        store=store_address(settings),
         roots=roots,
         extensions=settings.scan.extensions,
         skip=settings.scan.skip,
@@ -40,6 +41,11 @@ def plan_of(settings: Settings) -> Plan:
         watch=settings.scan.watch,
         history_copies=settings.state.history_copies,
     )
+
+
+def store_address(settings: Settings) -> StoreAddress:
+    """Where the index and the publication history are."""
+    return StoreAddress(state_dir=str(settings.state.dir.resolve()))
 
 
 def selections_of(settings: Settings) -> tuple[Selection, ...]:

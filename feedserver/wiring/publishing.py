@@ -6,10 +6,11 @@ from feedserver.feeds.cache import open_cache
 from feedserver.feeds.channels import SiteFacts
 from feedserver.feeds.feed_renderer import FeedLimits
 from feedserver.feeds.publisher import Publisher
+from feedserver.index.stores import open_store
 from feedserver.model import Branding
 from feedserver.settings.sources import Settings
 from feedserver.system import private
-from feedserver.wiring.planning import selections_of
+from feedserver.wiring.planning import selections_of, store_address
 
 
 def make_publisher(settings: Settings) -> Publisher:
@@ -23,7 +24,7 @@ def make_publisher(settings: Settings) -> Publisher:
         max_age=options.max_age,
         max_size=options.max_size,
     )
-    return Publisher(state_dir, site_facts(settings), feed_limits(settings), cache)
+    return Publisher(open_store(store_address(settings)), site_facts(settings), feed_limits(settings), cache)
 
 
 def site_facts(settings: Settings) -> SiteFacts:

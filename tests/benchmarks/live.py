@@ -272,30 +272,32 @@ class Checker:
         self._counts = counts
         self._held: dict[tuple[int, str], Held] = {}
 
-    def wait(self, feed: str, before: Shown | None) -> float:
-        """Ask until all workers serve a feed as the model says; when the last one did.
+    def wait(self, feeds: Mapping[str, Shown | None]) -> dict[str, float]:
+        """Ask until all workers serve some feeds as the model says; when the last worker served each.
 
-        Until then they may serve what was before, and nothing else; None allows everything. A file that
-        moves is two articles, and may be at both places for a moment, never at none.
+        They are asked in turn: one that may take longer, such as that of a deleted article, delays no other.
+        Until then the workers may serve what was before, and nothing else; None allows everything. A file
+        that moves is two articles, and may be at both places for a moment, never at none.
         """
-        after = self._model.expected(feed)
-        olds = {worker.pid: self._held.get((worker.pid, feed)) for worker in self._workers}
-        waiting, done = list(self._workers), 0.0
+        olds = {feed: {one.pid: self._held.get((one.pid, feed)) for one in self._workers} for feed in feeds}
+        waiting = [(feed, worker) for feed in feeds for worker in self._workers]
+        done: dict[str, float] = {}
         give_up = time.perf_counter() + GIVE_UP_SECONDS
         while waiting and time.perf_counter() < give_up:
-            for worker in list(waiting):
+            for feed, worker in list(waiting):
+                before, after = feeds[feed], self._model.expected(feed)
                 entries = self._ask(worker, feed).entries
                 if entries == after:
-                    waiting.remove(worker)
-                    done = time.perf_counter()
+                    waiting.remove((feed, worker))
+                    done[feed] = time.perf_counter()
                 elif before is not None and not is_between(entries, before, after):
                     self._counts["other entries than the files say"] += 1
             time.sleep(POLL_SECONDS if waiting else 0)
-        if waiting:
-            self._counts["changes never served"] += 1
-            return time.perf_counter()
-        self._ask_for_lies(feed, olds)
-        return done
+        late = {feed for feed, _ in waiting}
+        self._counts["changes never served"] += len(late)
+        for feed in feeds.keys() - late:
+            self._ask_for_lies(feed, olds[feed])
+        return done | dict.fromkeys(late, time.perf_counter())
 
     def _ask(self, worker: Worker, feed: str) -> Held:
         """The copy that a polling client holds then."""
@@ -349,10 +351,11 @@ def follow(model: Model, checker: Checker, seconds: float, counts: Counter[str])
             checker.check(feed)
         before = [model.expected(feed) for feed in feeds]
         made = [change(model, topic, chance, is_surge) for topic in topics]
+        olds = zip(feeds, before, strict=True)
+        done = checker.wait({feed: None if is_surge else old for feed, old in olds})
         for feed, old, (name, moment) in zip(feeds, before, made, strict=True):
-            done = checker.wait(feed, None if is_surge else old)
             if old != model.expected(feed):
-                delays.setdefault(name, []).append(done - moment)
+                delays.setdefault(name, []).append(done[feed] - moment)
             counts["changes"] += 1
         unchanged = chance.sample([topic for topic in range(TOPICS) if topic not in topics], 2)
         for topic in unchanged:
@@ -458,14 +461,14 @@ def measure(
         feeds = [f"/topics/live-{topic}.{fmt}" for topic in range(TOPICS) for fmt in FORMATS]
         every = [*feeds, *(f"/articles.{fmt}" for fmt in FORMATS)]
         for feed in every:
-            checker.wait(feed, None)
+            checker.wait({feed: None})
         yield from changing_rows(model, checker, seconds, counts)
         for feed in every:
-            checker.wait(feed, None)
+            checker.wait({feed: None})
         yield from zero_rows(counts)
         yield from burst_rows(workers, [*feeds, *list(feed_paths(port))[:60]], folder, burst, last)
         for feed in every:
-            checker.wait(feed, None)
+            checker.wait({feed: None})
         yield "5xx, with the burst", f"{counts['5xx']} of {counts['requests']:,} requests"
 
 

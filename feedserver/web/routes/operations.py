@@ -6,12 +6,15 @@ where no public base URL makes a proxy likely, to requests from this machine. No
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
+
 from flask import Blueprint, Response, request
 from flask.sansio.blueprints import BlueprintSetupState
 from sqlalchemy.exc import SQLAlchemyError
 
 from feedserver.errors import FeedserverError, IndexNotReadyError, IndexUnreadableError
-from feedserver.indexing.deaths import in_words
+from feedserver.indexing.deaths import Death, in_words
 from feedserver.site import icons
 from feedserver.site import pages as site_pages
 from feedserver.site import status as site_status
@@ -40,7 +43,7 @@ def readiness() -> Response:
         response = responses.plain_response(f"{reason}\n", 503)
         response.headers["Retry-After"] = str(RETRY_AFTER)
         return response
-    deaths = site_status.recent_deaths(publisher)
+    deaths = _deaths()
     return responses.plain_response(f"ready; {in_words(deaths)}\n" if len(deaths) > 1 else "ready\n", 200)
 
 
@@ -93,7 +96,11 @@ def _send_file(address: str) -> Response:
 
 
 def _known() -> site_status.SiteStatus:
-    return site_status.public_status(parts().publisher, parts().fast_path.hits)
+    return site_status.public_status(parts().publisher, _deaths(), parts().fast_path.hits)
+
+
+def _deaths() -> Sequence[Death]:
+    return site_status.recent_deaths(Path(parts().options.state_dir))
 
 
 def _inside() -> site_status.Inside | None:
@@ -102,4 +109,4 @@ def _inside() -> site_status.Inside | None:
     is_local = not options.is_public and visitors.is_on_this_machine(request)
     if not is_local and not visitors.has_token(request, options.status_token):
         return None
-    return site_status.inside(parts().publisher, options.root_names)
+    return site_status.inside(parts().publisher, _deaths(), options.root_names)

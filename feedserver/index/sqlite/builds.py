@@ -14,29 +14,25 @@ import re
 import secrets
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Collection
+from contextlib import suppress
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 from urllib.parse import quote
 
-import msgspec
 from sqlalchemy import URL, Connection, Engine, create_engine, event
-from sqlalchemy.exc import DatabaseError, DBAPIError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
+from feedserver.index.schema import HISTORY
+from feedserver.index.transactions import WRITES, damaged_value, transaction
 from feedserver.system import private
 
 log = logging.getLogger(__name__)
 
-Item = TypeVar("Item")
-
 POINTER = "current"
 RENEWAL_REQUEST = "renewal-request"
 HISTORY_FILE = "history.sqlite"
-# SQLite allows 32,766 variables in a statement; a thousand keys keep statements short.
-PIECE = 1000
-
 # SQLite's default, and less for a serving thread, which has two connections and is one of many. The pages
 # that it reads again come from the cache of the operating system, which all threads share.
 WRITER_CACHE_KIB = 2000
@@ -136,31 +132,21 @@ def _signal_readers(replaced: Path) -> None:
         engine.dispose()
 
 
-def remove_other_builds(state_dir: Path, keep: Path | None) -> None:
-    """Delete all builds, or all but one; a reader that has a deleted one open can go on reading it."""
+def remove_other_builds(state_dir: Path, keep: Collection[str]) -> None:
+    """Delete all builds but some; a reader that has a deleted one open can go on reading it."""
     # And the files that SQLite puts beside a database, even if the database itself is gone.
     for leftover in [*state_dir.glob("index-*.sqlite*"), *state_dir.glob(".current-*")]:
-        if keep is None or not leftover.name.startswith(keep.name):
+        if not leftover.name.startswith(tuple(keep)):
             leftover.unlink(missing_ok=True)
-
-
-class DamagedValueError(sqlite3.DatabaseError):
-    """A stored value cannot be decoded: SQLite reads it, but no release has written it."""
-
-    sqlite_errorcode = sqlite3.SQLITE_CORRUPT
 
 
 def is_damage(error: BaseException) -> bool:
     """Whether a database error says that the file is no database, or a damaged one."""
+    if damaged_value(error) is not None:
+        return True
     code = getattr(getattr(error, "orig", error), "sqlite_errorcode", 0)
     # The low byte of the code for a read that ends within a page says only "error of input or output".
     return code & 0xFF in _DAMAGE or code == sqlite3.SQLITE_IOERR_SHORT_READ
-
-
-def damaged_value(error: BaseException) -> DamagedValueError | None:
-    """The value that a database error is about, if it is about one that cannot be decoded."""
-    original = getattr(error, "orig", None)
-    return original if isinstance(original, DamagedValueError) else None
 
 
 def open_engine(
@@ -187,6 +173,8 @@ def open_engine(
         ),
         poolclass=NullPool,
         connect_args={"timeout": patience, "check_same_thread": False},
+        # Each database is a file of its own.
+        execution_options={"schema_translate_map": {HISTORY: None}},
     )
 
     # In WAL, NORMAL survives the death of the process at any moment; only a power cut can lose the last
@@ -215,7 +203,7 @@ def open_engine(
 
     @event.listens_for(engine, "begin")
     def _on_begin(connection: Connection) -> None:
-        connection.exec_driver_sql(connection.info.get("begin", "BEGIN"))
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if connection.info.get(WRITES) else "BEGIN")
 
     return engine
 
@@ -236,33 +224,6 @@ def _use_log(connection: Any, patience: float) -> None:
             time.sleep(_MEETING_SECONDS)
         else:
             return
-
-
-@contextmanager
-def transaction(connection: Connection, *, write: bool = False) -> Iterator[None]:
-    """Open one transaction: a snapshot to read from, or one that also writes.
-
-    A write transaction takes its lock at once. Otherwise another writer could commit between its first read
-    and its first write, and SQLite would refuse the write with SQLITE_BUSY.
-
-    Raises:
-        DatabaseError: if a value that was read cannot be decoded. It is the error that a damaged page gives,
-            so a damaged value is handled wherever damage is.
-    """
-    connection.info["begin"] = "BEGIN IMMEDIATE" if write else "BEGIN"
-    try:
-        with connection.begin():
-            yield
-    except msgspec.DecodeError as error:
-        damaged = DamagedValueError(f"a stored value is damaged: {error}")
-        damaged.__cause__ = error
-        raise DatabaseError(None, None, damaged) from damaged
-
-
-def in_pieces(items: Iterable[Item]) -> Iterator[list[Item]]:
-    """Split items into lists that fit into the IN of one statement."""
-    everything = list(items)
-    return (everything[start : start + PIECE] for start in range(0, len(everything), PIECE))
 
 
 def write_without_log(connection: Connection) -> None:

@@ -13,7 +13,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 
 from feedserver.errors import StateError
-from feedserver.index.builds import HISTORY_FILE, is_damage
+from feedserver.index.sqlite.builds import HISTORY_FILE, is_damage
 
 OLD_HISTORY_FILE = "memory.sqlite"
 

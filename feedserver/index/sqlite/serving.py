@@ -18,9 +18,10 @@ from sqlalchemy import Connection, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from feedserver.errors import IndexNotReadyError, IndexUnreadableError
-from feedserver.index import builds, schema
-from feedserver.index.builds import transaction
-from feedserver.index.commits import HEADER_BYTES, Attached, attach
+from feedserver.index import schema
+from feedserver.index.sqlite import builds
+from feedserver.index.sqlite.commits import HEADER_BYTES, Attached, attach
+from feedserver.index.transactions import transaction
 
 # The pointer is looked at after each commit, because a process that replaces a build commits to the replaced
 # one. Beyond that now and then: for builds that cannot be committed to (damaged, read-only, removed) and for

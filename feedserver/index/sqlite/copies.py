@@ -18,10 +18,10 @@ from pathlib import Path
 import msgspec
 
 from feedserver.errors import StateError
-from feedserver.index.builds import HISTORY_FILE
 from feedserver.index.facts import HistoryFacts
-from feedserver.index.history import PublicationHistory
-from feedserver.index.takeover import take_over
+from feedserver.index.sqlite.builds import HISTORY_FILE
+from feedserver.index.sqlite.history_file import history_in
+from feedserver.index.sqlite.takeover import take_over
 from feedserver.model import HistoryOrigin
 from feedserver.system import private
 
@@ -129,7 +129,7 @@ def restore(state_dir: Path, copy: Path, now: float) -> None:
         private.create_file(workshop / HISTORY_FILE)
         shutil.copyfile(copy, workshop / HISTORY_FILE)
         _check(workshop / HISTORY_FILE, copy)
-        with closing(PublicationHistory(workshop)) as history:
+        with closing(history_in(workshop)) as history:
             history.verify()
             history.begin(HistoryOrigin.COPY, int(now))
         _write_out(workshop / HISTORY_FILE)
