@@ -34,7 +34,7 @@ YEAR = 2024
 START = 1_717_200_000
 
 # Suffixes and names as the settings have them by default.
-EXTENSIONS = (".md", ".markdown", ".html", ".yaml", ".yml", ".json")
+EXTENSIONS = (".md", ".markdown", ".mdx", ".html", ".yaml", ".yml", ".json")
 SKIP = (".*", "*~", "*.swp", ".#*", "README*", "_site", "_layouts", "_includes", "_drafts", "node_modules")
 
 

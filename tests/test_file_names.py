@@ -8,6 +8,7 @@ from pathlib import PurePosixPath
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from feedserver.articles.file_names import split_dated_path
 from feedserver.articles.reading import ReadingRules, read_article
@@ -76,11 +77,30 @@ def test_ids_do_not_depend_on_how_dates_in_names_are_read(path: str) -> None:
     ],
 )
 def test_other_names_are_no_dates_and_the_whole_slug(path: str) -> None:
-    day, name, folders = split_dated_path(PurePosixPath(path))
+    day, name, folders, *_ = split_dated_path(PurePosixPath(path))
     where = PurePosixPath(path)
     assert day is None
     assert name == (where.parent.name if path == "notes/index.md" else where.stem)
     assert folders == where.parts[:-1]
+
+
+@pytest.mark.parametrize(
+    ("path", "hour"),
+    [
+        ("2024-05-01T10:00:00Z-pier.md", 10),
+        ("2024-05-01T10:00:00+02:00_pier.md", 8),
+        ("2024-05-01T10:00-pier/index.md", 8),
+    ],
+)
+def test_a_time_after_the_date_in_a_name_is_that_of_the_article(path: str, hour: int) -> None:
+    got = article(path, structs.replace(RULES, time_zone="Europe/Paris"))
+    assert got is not None
+    assert got.published == datetime(2024, 5, 1, hour, tzinfo=UTC)
+    assert got.url.endswith("/pier/")
+
+
+def test_a_time_that_does_not_exist_is_no_part_of_a_date() -> None:
+    assert split_dated_path(PurePosixPath("2024-05-01T24:61-pier.md")).day is None
 
 
 def test_a_date_in_the_keys_counts_before_that_of_the_name() -> None:

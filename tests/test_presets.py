@@ -129,7 +129,7 @@ SAMPLES = {
                 category="news",
                 topics=("rust",),
             ),
-            "Own": Expected("https://quay.example.org/elsewhere/own", "2024-05-02T00:00:00Z"),
+            "Own": Expected("https://quay.example.org/elsewhere/own/", "2024-05-02T00:00:00Z"),
         },
         site={"title": "Quay", "language": "de"},
     ),
@@ -204,20 +204,32 @@ SAMPLES = {
         {
             "astro.config.mjs": "export default {}\n",
             "src/content/blog/pier.md": front("title: Pier\npubDate: 'May 01 2024'\nheroImage: /p.jpg"),
+            "src/content/blog/2024-05-02-Low_Tide.mdx": front("title: Tide\npubDate: 2024-05-02"),
         },
-        {"Pier": Expected("https://quay.example.org/blog/pier/", "2024-05-01T00:00:00Z")},
+        {
+            "Pier": Expected("https://quay.example.org/blog/pier/", "2024-05-01T00:00:00Z"),
+            "Tide": Expected("https://quay.example.org/blog/2024-05-02-low_tide/", "2024-05-02T00:00:00Z"),
+        },
         "https://quay.example.org",
     ),
     "docusaurus": Sample(
         {
             "docusaurus.config.ts": "export default {}\n",
             "blog/2024-05-01-pier.md": front("title: Pier\ntags: [sea]"),
+            "blog/sea/ebb.md": front("title: Ebb\ndate: 2024-05-02"),
+            "blog/2024-05-03-own.md": front("title: Own\nslug: own"),
+            "blog/2024-05-04-plain.md": "Text.\n",
+            "blog/authors.yml": "ada: {name: Ada, url: https://ada.example}\n",
+            "blog/tags.yml": "sea: {label: Sea, permalink: /sea}\n",
             "pages/page.md": front("title: A page\ndate: 2024-05-01"),
         },
         {
             "Pier": Expected(
                 "https://quay.example.org/blog/2024/05/01/pier", "2024-05-01T00:00:00Z", topics=("sea",)
-            )
+            ),
+            "Ebb": Expected("https://quay.example.org/blog/sea/ebb", "2024-05-02T00:00:00Z"),
+            "Own": Expected("https://quay.example.org/blog/own", "2024-05-03T00:00:00Z"),
+            "Plain": Expected("https://quay.example.org/blog/2024/05/04/plain", "2024-05-04T00:00:00Z"),
         },
         "https://quay.example.org",
     ),
@@ -530,6 +542,8 @@ def url_of(front_matter: str, path: str = "_posts/2024-05-01-old-pier.md", **roo
         ("/{categories}/{slug}.html", "/Sea%20Side/boats/old-pier.html"),
         ("/{category}/{title}/", "/Sea%20Side/The%20Old%20Pier%2C%20Caf%C3%A9/"),
         ("/{section}/{sections}/{path}", "/posts/posts/posts/2024-05-01-old-pier"),
+        ("/e/{entry_id}", "/e/2024-05-01-old-pier"),
+        ("/d/{dated_path}", "/d/2024/05/01/_posts/old-pier"),
         ("https://other.example/{slug}", "https://other.example/old-pier"),
     ],
 )
@@ -546,11 +560,70 @@ def test_a_pattern_knows_dates_names_categories_and_folders(pattern: str, expect
         ("lower", "/sea-side/the-old-pier-caf%C3%A9"),
         ("words", "/sea-side/the-old-pier-cafe"),
         ("ascii", "/sea-side/the-old-pier-cafe"),
+        ("zola", "/sea-side/the-old-pier-cafe"),
+        ("github", "/sea-side/the-old-pier-caf%C3%A9"),
     ],
 )
 def test_names_are_written_into_addresses_as_the_program_does(style: str, expected: str) -> None:
     found = url_of("categories: [Sea Side]", url="/{category}/{title}", url_names=style)
     assert found.replace("%2C", ",") == expected.replace("%2C", ",")
+
+
+@pytest.mark.parametrize(
+    ("style", "expected"),
+    [
+        ("zola", "/Sea%20Side/low-tide-v1-2"),
+        ("ascii", "/sea-side/low-tide-v1-2"),
+        ("github", "/sea-side/low_tide-v12"),
+        ("keep", "/Sea%20Side/Low_Tide%20v1.2"),
+    ],
+)
+def test_names_of_folders_are_written_as_the_program_does(style: str, expected: str) -> None:
+    path = "Sea Side/Low_Tide v1.2.md"
+    assert url_of("date: 2024-05-01", path, url="/{sections}/{slug}", url_names=style) == expected
+
+
+@pytest.mark.parametrize(
+    ("path", "stated", "entry", "dated"),
+    [
+        ("blog/pier.md", "", "pier", "blog/pier"),
+        ("pier.md", "", "pier", "pier"),
+        ("blog/a/2024-5-1-pier.md", "", "a/2024-5-1-pier", "2024/5/1/blog/a/pier"),
+        ("blog/2024-05-01/index.md", "", "2024-05-01", "2024/05/01/blog"),
+        ("2024/05/01/pier/index.md", "", "05/01/pier", "2024/05/01/pier"),
+        ("blog/a/pier.md", "slug: /own/name", "own/name", "own/name"),
+    ],
+)
+def test_paths_of_entries_and_posts_are_those_of_astro_and_docusaurus(
+    path: str, stated: str, entry: str, dated: str
+) -> None:
+    more = f"date: 2024-05-01\n{stated}"
+    assert url_of(more, path, url="/{entry_id}") == f"/{entry}"
+    assert url_of(more, path, url="/{dated_path}/") == f"/{dated}/"
+
+
+@pytest.mark.parametrize(
+    ("stated", "expected"),
+    [
+        ("own/bare", "/own/bare/"),
+        ("/own/v1.2/bare", "/own/v1.2/bare/"),
+        ("/own/", "/own/"),
+        ("/own/file.html", "/own/file.html"),
+        ("/own?a=b", "/own?a=b"),
+        ("https://e.example/site/own", "/own"),
+    ],
+)
+def test_a_stated_path_ends_with_a_slash_where_the_program_adds_it(stated: str, expected: str) -> None:
+    fields = {"url": ["permalink"]}
+    assert url_of(f"permalink: {stated}", trailing_slash=True, url="/old/{slug}", fields=fields) == expected
+
+
+def test_a_file_of_mdx_is_read_as_such_in_any_folder() -> None:
+    article = bare(
+        "# Pier\n\nimport x from 'x';\n\n<Tide high={x} />\n\nText.\n", "2024-05-01-pier.mdx"
+    ).article
+    assert article is not None
+    assert article.body_html == "<p>Text.</p>"
 
 
 def test_a_placeholder_without_a_value_leaves_no_empty_folder() -> None:

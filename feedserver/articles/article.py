@@ -23,7 +23,12 @@ from feedserver.articles.derived import (
 )
 from feedserver.articles.embeds import find_video
 from feedserver.articles.fields import Fields
-from feedserver.articles.file_names import date_of_file_name, language_of_file_name, slug_of_file_name
+from feedserver.articles.file_names import (
+    date_of_file_name,
+    extensions_of,
+    language_of_file_name,
+    slug_of_file_name,
+)
 from feedserver.articles.html_as_code import line_of_html_as_code
 from feedserver.articles.identity import article_id
 from feedserver.articles.markup import MarkupError
@@ -171,20 +176,20 @@ def _with_body(
     if not is_html:
         _note_html_as_code(text, fields.notes)
     body = _without_templates(text, fields)
-    html = (_rendered(lead, fields, is_html=True), _rendered(body, fields, is_html=is_html))
+    html = (_rendered(lead, fields, path, is_html=True), _rendered(body, fields, path, is_html=is_html))
     article = replace(
         article, body_html="\n".join(filter(None, html)), body_digest=digest_of(f"{lead}\n\n{text}")
     )
-    excerpt = "" if article.excerpt else _excerpt(body, html[1], fields, is_html=is_html)
+    excerpt = "" if article.excerpt else _excerpt(body, html[1], fields, path, is_html=is_html)
     derived = (*article.derived, "excerpt")
     return replace(article, excerpt=excerpt, derived=derived) if excerpt else article
 
 
-def _excerpt(source: str, body_html: str, fields: Fields, *, is_html: bool) -> str:
+def _excerpt(source: str, body_html: str, fields: Fields, path: PurePosixPath, *, is_html: bool) -> str:
     """The excerpt that the body gives, by the first of the rules that finds one."""
     for way in fields.rules.excerpts:
         if way == "more" and (head := source_before_mark(source, is_html=is_html)):
-            return excerpt_of(_rendered(head, fields, is_html=is_html))
+            return excerpt_of(_rendered(head, fields, path, is_html=is_html))
         if way == "paragraph" and (paragraph := first_paragraph(body_html)):
             return paragraph
     return ""
@@ -247,15 +252,17 @@ def _heading(fields: Fields, document: SplitFile, path: PurePosixPath) -> str:
         return ""
     is_html = path.suffix.lower() in HTML_SUFFIXES or rules.bodies_are_html
     try:
-        return take_heading(render_body(document.body, is_html=is_html, extensions=rules.markdown))[0]
+        extensions = extensions_of(path, rules)
+        return take_heading(render_body(document.body, is_html=is_html, extensions=extensions))[0]
     except MarkupError:
         return ""
 
 
-def _rendered(text: str, fields: Fields, *, is_html: bool) -> str:
+def _rendered(text: str, fields: Fields, path: PurePosixPath, *, is_html: bool) -> str:
     """The sanitised HTML of a text; if its markup is too costly, the plain text, with a warning."""
     try:
-        return render_body(text, is_html=is_html, place=fields.place, extensions=fields.rules.markdown)
+        extensions = extensions_of(path, fields.rules)
+        return render_body(text, is_html=is_html, place=fields.place, extensions=extensions)
     except MarkupError as error:
         fields.notes.add(FindingCode.COSTLY_MARKUP, f"the body {error}; it is shown as plain text")
         return plain_body(text, is_html=is_html)

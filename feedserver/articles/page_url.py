@@ -22,11 +22,13 @@ from feedserver.articles.nodes import KeyValue, Scalar
 from feedserver.articles.references import Place, is_of_site, place_of_article, place_of_site
 from feedserver.articles.rules import ReadingRules
 from feedserver.articles.truth import truth
-from feedserver.articles.url_names import category_in_url, name_in_url
+from feedserver.articles.url_names import category_in_url, folder_in_url, name_in_url
 from feedserver.findings import FindingCode, Severity
 
 _BRACED = re.compile(r"\{([a-z_]+)\}")
 _COLON = re.compile(r"(?<![:\w]):([a-z_]+)")
+# A path whose last name has neither slash nor extension.
+_PAGE = re.compile(r"(?![A-Za-z][A-Za-z0-9+.-]*:|//)(?:[^?#]*/)?[^?#/.]+")
 _TEMPLATE = re.compile(r"\{\{|\{%|<%")
 
 
@@ -94,12 +96,31 @@ class Page(NamedTuple):
         dated = split_dated_path(self.plain_path)
         is_dated = self.fields.rules.date_from_file_name and dated.day is not None
         folders = dated.folders if is_dated else page_parts(self.plain_path)[:-1]
-        return [self._encoded(part[1:] if is_marked(part) else part) for part in folders]
+        style = self.fields.rules.url_names
+        return [folder_in_url(part[1:] if is_marked(part) else part, style) for part in folders]
 
     @property
     def filename(self) -> str:
         """The name of the file, date included."""
         return self._encoded(page_parts(self.plain_path)[-1])
+
+    @property
+    def entry_id(self) -> str:
+        """The id that Astro gives an entry of a collection: stated, else the path below the first folder."""
+        if stated := self.fields.text("slug"):
+            return percent_encoded(stated.strip("/"))
+        parts = page_parts(self.plain_path)
+        return "/".join(self._encoded(part) for part in parts[1:] or parts)
+
+    @property
+    def dated_path(self) -> str:
+        """The path that Docusaurus gives a post: stated, else the date in the path before its rest."""
+        if stated := self.fields.text("slug"):
+            return percent_encoded(stated.strip("/"))
+        dated = split_dated_path(self.plain_path)
+        if dated.day is None:
+            return percent_encoded("/".join(page_parts(self.plain_path)))
+        return percent_encoded("/".join((dated.written, *dated.folders, dated.rest)))
 
 
 # Each placeholder, and what stands for it.
@@ -122,6 +143,8 @@ PLACEHOLDERS: Final[Mapping[str, Callable[[Page], str]]] = {
     "categories": lambda page: "/".join(page.categories),
     "section": lambda page: "".join(page.folders[:1]),
     "sections": lambda page: "/".join(page.folders),
+    "entry_id": lambda page: page.entry_id,
+    "dated_path": lambda page: page.dated_path,
     "path": lambda page: percent_encoded(article_path(page.plain_path).removesuffix("/index")),
 }
 # The names that Jekyll and Hexo have for them in front matter.
@@ -188,7 +211,13 @@ def _stated_url(fields: Fields, entry: KeyValue, text: str, page: Page | None) -
         raise ValueError("not an address")
     if page is not None and _COLON.search(text):
         return _url_from_pattern(text, _COLON, page)
-    return fields.place.resolve(_below_base(text.strip(), fields.rules)) or ""
+    return fields.place.resolve(_below_base(_ended(text.strip(), fields.rules), fields.rules)) or ""
+
+
+def _ended(address: str, rules: ReadingRules) -> str:
+    """A stated address with a slash at its end, if the program that publishes the folder adds it."""
+    is_page = rules.trailing_slash and _PAGE.fullmatch(address)
+    return f"{address}/" if is_page else address
 
 
 def id_from_pattern(pattern: str, page: Page, url: str) -> str:

@@ -34,10 +34,11 @@ LANGUAGES: Final = ("hexo", "hugo", "liquid", "nunjucks", "zola")
 TITLES: Final = ("heading", "file-name", "none")
 EXCERPTS: Final = ("more", "paragraph")
 
-# Placeholders of patterns of addresses (`page_url`). One of the last row must occur, or all articles have one
-# address.
+# Placeholders of patterns of addresses (`page_url`). One of DISTINGUISHING must occur, or all articles have
+# one address.
 PLACEHOLDER_NAMES: Final = (
     *("year", "short_year", "month", "i_month", "day", "i_day", "y_day", "hour", "minute", "second"),
-    *("slug", "slug_or_title", "title", "filename", "category", "categories", "section", "sections", "path"),
+    *("slug", "slug_or_title", "title", "filename", "category", "categories", "section", "sections"),
+    *("entry_id", "dated_path", "path"),
 )
-DISTINGUISHING: Final = ("slug", "slug_or_title", "title", "filename", "path")
+DISTINGUISHING: Final = ("slug", "slug_or_title", "title", "filename", "entry_id", "dated_path", "path")

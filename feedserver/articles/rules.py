@@ -29,6 +29,8 @@ class ReadingRules(msgspec.Struct, frozen=True, kw_only=True):
             begins with `/` continues `base_url`.
         section_urls: other patterns for the articles in single folders, by the first folder of the path.
         url_names: how names are written into it: a key of `url_names.STYLES`.
+        trailing_slash: a path that a file states as its address ends with a slash, unless it has an
+            extension.
         ids: how an id is made of a file that states none: "path", "url", or a pattern like `url_pattern` that
             may contain `{url}` and `{url_folder}`.
         folder_categories: how folders are categories: one of `categories.WAYS`.
@@ -66,6 +68,7 @@ class ReadingRules(msgspec.Struct, frozen=True, kw_only=True):
     url_pattern: str = ""
     section_urls: tuple[tuple[str, str], ...] = ()
     url_names: str = "keep"
+    trailing_slash: bool = False
     ids: str = "path"
     folder_categories: Literal["marked", "above", "none"] = "marked"
     more_keys: MoreKeys = ()

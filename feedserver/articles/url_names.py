@@ -39,6 +39,16 @@ def _words(name: str) -> str:
     return re.sub(r"[-\s]+", "-", _NOT_OF_PELICAN.sub("", plain).strip()).lower()
 
 
+def _github(name: str) -> str:
+    """As the library github-slugger: letters, marks, digits, `_` and `-` in lower case, blanks as hyphens."""
+    return "".join(char for char in name.lower() if char in "- " or _is_of_word(char)).replace(" ", "-")
+
+
+def _is_of_word(char: str) -> bool:
+    category = unicodedata.category(char)
+    return category == "Pc" or (category[0] in "LMN" and category != "No")
+
+
 def _ascii(name: str) -> str:
     return _NOT_ASCII_WORD.sub("-", unidecode(name).lower()).strip("-")
 
@@ -49,13 +59,20 @@ STYLES: Final[dict[str, Callable[[str], str]]] = {
     "pretty": _pretty,  # Jekyll
     "lower": _lower,  # Hugo
     "words": _words,  # Pelican
-    "ascii": _ascii,  # Zola, Docusaurus, MkDocs
+    "ascii": _ascii,
+    "zola": _ascii,
+    "github": _github,  # Astro
 }
 
 
 def name_in_url(name: str, style: str) -> str:
     """A name as a part of an address, percent-encoded; as it is if its style would leave nothing."""
     return percent_encoded(STYLES[style](name) or name)
+
+
+def folder_in_url(name: str, style: str) -> str:
+    """The name of a folder as a part of an address: Zola leaves it as it is."""
+    return percent_encoded(name) if style == "zola" else name_in_url(name, style)
 
 
 def category_in_url(name: str, style: str) -> str:

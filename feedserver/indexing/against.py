@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
+from feedserver.articles.urls import absolute_url
 from feedserver.indexing.published_feed import PublishedEntry, text_length
 from feedserver.model import Article
 
@@ -49,7 +50,7 @@ def differences(before: Sequence[PublishedEntry], articles: Iterable[Article]) -
     by_title = _unique_titles(newest_first)
     found: list[Difference] = []
     met: set[str] = set()
-    for entry in before:
+    for entry in (one._replace(url=_usual(one.url)) for one in before):
         article = by_id.get(entry.id) or by_url.get(entry.url) or by_title.get(entry.title)
         if article is None:
             found.append(Difference(Change.LOST, entry.title, entry.url or entry.id, ""))
@@ -63,6 +64,14 @@ def differences(before: Sequence[PublishedEntry], articles: Iterable[Article]) -
         if article.id not in met and (oldest is None or article.published >= oldest)
     ]
     return found
+
+
+def _usual(url: str) -> str:
+    """A link as we write it: readers take blanks and letters beyond ASCII for their encoded form."""
+    try:
+        return absolute_url(url) or url
+    except ValueError:
+        return url
 
 
 def _unique_titles(articles: Iterable[Article]) -> Mapping[str, Article]:

@@ -51,7 +51,8 @@ class RootSettings(Section):
     id_prefix: Annotated[str, AfterValidator(checked_id_prefix)] = ""
     base_url: Link = ""
     url: Annotated[str, AfterValidator(checked_url_pattern)] = ""
-    url_names: Literal["keep", "hexo", "pretty", "lower", "words", "ascii"] = "keep"
+    url_names: Literal["keep", "hexo", "pretty", "lower", "words", "ascii", "zola", "github"] = "keep"
+    trailing_slash: StrictBool = False
     root_urls: Literal["host", "base"] = "host"
     section_urls: Mapping[Text, Annotated[str, AfterValidator(checked_url_pattern)]] = {}
     ids: Annotated[str, AfterValidator(checked_ids)] = "path"

@@ -74,6 +74,7 @@ class ScanSettings(Section):
     extensions: Annotated[tuple[Extension, ...], AfterValidator(not_empty)] = (
         ".md",
         ".markdown",
+        ".mdx",
         ".html",
         ".yaml",
         ".yml",

@@ -86,6 +86,7 @@ def _root(root: RootSettings, settings: Settings) -> Root:
         url_pattern=root.url,
         section_urls=tuple(root.section_urls.items()),
         url_names=root.url_names,
+        trailing_slash=root.trailing_slash,
         ids=root.ids,
         folder_categories=root.folder_categories,
         more_keys=_more_keys(settings.fields, root.fields),
