@@ -51,6 +51,32 @@ DOCUSAURUS = {
     "blog/2024-05-09-moved.md": "---\ntitle: Moved\ndate: 2024-05-10\nslug: other\n---\nText.\n",
 }
 
+ELEVENTY = {
+    "package.json": '{"type": "module"}\n',
+    "eleventy.config.js": 'import { feedPlugin } from "@11ty/eleventy-plugin-rss";\n'
+    "export default function (config) {\n"
+    '  config.setInputDirectory("content");\n'
+    '  config.addPlugin(feedPlugin, {outputPath: "/feed.xml", collection: {name: "posts", limit: 0},\n'
+    '    metadata: {title: "Quay", base: "https://quay.example.org/", language: "en",\n'
+    '      author: {name: "Ada"}}});\n'
+    "}\n",
+    "content/blog/blog.json": '{"tags": "posts"}\n',
+    "content/blog/2024-05-01-pier.md": "---\ntitle: The Old Pier\n---\nA **bold** text.\n",
+    "content/blog/fixed.md": "---\ntitle: Fixed\ndate: 2024-05-02\npermalink: /fixed/\n---\nText.\n",
+    "content/blog/slugged.md": "---\ntitle: 'Café & High Tide'\ndate: 2024-05-03\n"
+    "permalink: '/posts/{{ title | slugify }}/'\n---\nText.\n",
+    "content/blog/file.md": "---\ntitle: File\ndate: 2024-05-04\n"
+    "permalink: 'p/{{ page.fileSlug }}/index.html'\n---\nText.\n",
+    "content/blog/2024-05-05-dated.md": "---\ntitle: Dated\n"
+    "permalink: '/{{ page.date | date: \"%Y/%m/%d\" }}/{{ page.fileSlug }}.html'\n---\nText.\n",
+    "content/blog/walk/index.md": "---\ntitle: Walk\ndate: 2024-05-06\n"
+    "permalink: '/{{ page.filePathStem }}/{{ title | downcase }}/'\n---\nText.\n",
+    "content/blog/slug.md": '---\ntitle: "C++ / Über 100%"\ndate: 2024-05-07\n'
+    "permalink: '/s/{{ title | slug }}/'\n---\nText.\n",
+    "content/blog/hidden.md": "---\ntitle: Hidden\ndate: 2024-05-08\n"
+    "eleventyExcludeFromCollections: true\n---\nText.\n",
+}
+
 ZOLA = {
     "config.toml": 'base_url = "https://quay.example.org"\ntitle = "Quay"\ndescription = "News"\n'
     'default_language = "en"\ngenerate_feeds = true\nfeed_filenames = ["atom.xml"]\n'

