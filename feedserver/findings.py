@@ -418,8 +418,8 @@ FINDINGS: Mapping[FindingCode, FindingKind] = {
     ),
     FindingCode.TEMPLATE_TAG: FindingKind(
         _WARNING,
-        "The body has template code (tags, shortcodes or values) that only the program that publishes it"
-        " understands. It is removed.",
+        "The body or the front matter has template code (tags, shortcodes or values) that only the program"
+        " that publishes it understands. It is removed.",
         "Nothing if the text reads well without it; otherwise write Markdown or HTML in its place.",
     ),
     FindingCode.BROKEN_LINK: FindingKind(

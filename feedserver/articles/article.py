@@ -35,6 +35,7 @@ from feedserver.articles.markup import MarkupError
 from feedserver.articles.nodes import Notes
 from feedserver.articles.page_url import Page, has_title, id_from_pattern, page_url, place_of_page
 from feedserver.articles.parts import read_actions, read_authors, read_images, read_provider, read_related
+from feedserver.articles.rules import ReadingRules
 from feedserver.articles.source_file import SourceFile
 from feedserver.articles.split_file import DATA_SUFFIXES, HTML_SUFFIXES, SplitFile
 from feedserver.articles.template_output import Site
@@ -46,7 +47,7 @@ from feedserver.model import Article
 # Some feed readers store ids in columns of 255 characters, and then lose or confuse entries.
 _LONGEST_ID = 255
 
-_MOST_NAMED = 5  # broken links, in a finding
+_MOST_NAMED = 5  # broken links, and tags, in a finding
 _MAX_ID = 2_048  # characters; normalising takes time that grows with the square of the length
 
 
@@ -89,19 +90,19 @@ def build_article(
     title = fields.text("title", Severity.ERROR)
     page = None
     if published is not None:
-        page = Page(fields, path, published, title or _heading(fields, document, path))
+        page = Page(fields, path, published, title or _heading(fields, document, source))
     url = page_url(fields, page)
     fields.place = replace(place_of_page(url, fields, page), source=source)
     if published is not None and not (title or rules.titles or fields.is_misused("title")):
         notes.add(FindingCode.NO_TITLE, "an article with a date must have a title")
     featured = fields.raw_text("featured")
-    video = find_video(featured)
+    video = find_video(_without_templates(featured, source, rules))
     article = replace(_without_body(fields, source, page, title, url), video=video)
     if published is None or notes.has_errors:
         return None
     if len(article.id) > _LONGEST_ID:
         notes.add(FindingCode.LONG_ID, _long_id(article.id), severity=Severity.WARNING)
-    article = _with_body(article, fields, document, path, "" if video else featured)
+    article = _with_body(article, fields, document, source, "" if video else featured)
     if source.broken:
         notes.add(FindingCode.BROKEN_LINK, _broken(list(source.broken)))
     return _with_title(article, fields, path)
@@ -166,8 +167,9 @@ def _with_title(article: Article, fields: Fields, path: PurePosixPath) -> Articl
 
 
 def _with_body(
-    article: Article, fields: Fields, document: SplitFile, path: PurePosixPath, lead: str
+    article: Article, fields: Fields, document: SplitFile, source: SourceFile, lead: str
 ) -> Article:
+    path = source.path
     suffix = path.suffix.lower()
     text = fields.raw_text("body") if suffix in DATA_SUFFIXES else document.body
     if not text.strip() and not lead:
@@ -175,8 +177,9 @@ def _with_body(
     is_html = suffix in HTML_SUFFIXES or fields.rules.bodies_are_html
     if not is_html:
         _note_html_as_code(text, fields.notes)
-    body = _without_templates(text, fields)
-    html = (_rendered(lead, fields, path, is_html=True), _rendered(body, fields, path, is_html=is_html))
+    body = _without_templates(text, source, fields.rules)
+    lead_html = _rendered(_without_templates(lead, source, fields.rules), fields, path, is_html=True)
+    html = (lead_html, _rendered(body, fields, path, is_html=is_html))
     article = replace(
         article, body_html="\n".join(filter(None, html)), body_digest=digest_of(f"{lead}\n\n{text}")
     )
@@ -195,16 +198,20 @@ def _excerpt(source: str, body_html: str, fields: Fields, path: PurePosixPath, *
     return ""
 
 
-def _without_templates(text: str, fields: Fields) -> str:
-    """The body without the template code of the program that publishes it."""
-    rules = fields.rules
+def _without_templates(text: str, source: SourceFile, rules: ReadingRules) -> str:
+    """The markup without the template code of the program that publishes it."""
     if not rules.templates:
         return text
     text, unknown = replace_tags(text, rules.templates, Site(rules.base_url))
-    if unknown:
-        problem = f"the body has template code that has no meaning here, and is removed: {', '.join(unknown)}"
-        fields.notes.add(FindingCode.TEMPLATE_TAG, problem)
+    source.tags.update(dict.fromkeys(unknown))
     return text
+
+
+def note_removed_tags(source: SourceFile, notes: Notes) -> None:
+    """Note the template code of a file that was removed without a replacement, if there is any."""
+    if source.tags:
+        named = ", ".join(list(source.tags)[:_MOST_NAMED])
+        notes.add(FindingCode.TEMPLATE_TAG, f"template code that has no meaning here is removed: {named}")
 
 
 def _broken(links: list[str]) -> str:
@@ -245,15 +252,15 @@ def _generated_id(page: Page | None, url: str) -> str:
     return url if ids == "url" else id_from_pattern(ids, page, url)
 
 
-def _heading(fields: Fields, document: SplitFile, path: PurePosixPath) -> str:
+def _heading(fields: Fields, document: SplitFile, source: SourceFile) -> str:
     """The title that the body will give, if the address depends on it: it is rendered once more for that."""
-    rules = fields.rules
+    rules, path = fields.rules, source.path
     if "heading" not in rules.titles or not has_title(rules) or path.suffix.lower() in DATA_SUFFIXES:
         return ""
     is_html = path.suffix.lower() in HTML_SUFFIXES or rules.bodies_are_html
     try:
-        extensions = extensions_of(path, rules)
-        return take_heading(render_body(document.body, is_html=is_html, extensions=extensions))[0]
+        body = _without_templates(document.body, source, rules)
+        return take_heading(render_body(body, is_html=is_html, extensions=extensions_of(path, rules)))[0]
     except MarkupError:
         return ""
 

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from feedserver.articles.article import build_article, date_article
+from feedserver.articles.article import build_article, date_article, note_removed_tags
 from feedserver.articles.fields import Fields
 from feedserver.articles.file_names import date_of_file_name
 from feedserver.articles.frontmatter import read_front_matter
@@ -25,6 +25,7 @@ from feedserver.articles.rules import ReadingRules
 from feedserver.articles.source_file import Neighbours, SourceFile
 from feedserver.articles.split_file import DATA_SUFFIXES, SplitFile
 from feedserver.articles.taxonomy import is_taxonomy, read_taxonomy
+from feedserver.articles.template_fields import fields_of
 from feedserver.articles.visibility import Visibility, visibility_of
 from feedserver.errors import FrontMatterError
 from feedserver.findings import FindingCode, Severity
@@ -33,7 +34,7 @@ from feedserver.model import Finding, Reading, Verdict
 __all__ = ["PARSER_VERSION", "ReadingRules", "read_article"]
 
 # Raised whenever the same file gives other values than before; the index is then built anew.
-PARSER_VERSION = 6
+PARSER_VERSION = 7
 
 _SEVERITIES = list(Severity)  # worst first
 
@@ -108,7 +109,7 @@ def read_address(raw: bytes, path: PurePosixPath, mtime: datetime, rules: Readin
 def _judge(
     document: SplitFile, source: SourceFile, mtime: datetime, rules: ReadingRules, notes: Notes
 ) -> Reading:
-    fields, path = Fields(document.fields, rules, notes), source.path
+    fields, path = fields_of(document, source, rules, notes), source.path
     if document.is_whole and not _states_article(fields, path):
         return _not_article(FindingCode.NOT_AN_ARTICLE, "the file states neither title, date nor URL")
     visibility = visibility_of(fields)
@@ -123,7 +124,9 @@ def _judge(
         return _reading(Verdict.HIDDEN, notes)
     is_article = not is_taxonomy(fields)
     return (
-        _read_article(fields, document, source, mtime, visibility) if is_article else _read_taxonomy(fields)
+        _read_article(fields, document, source, mtime, visibility)
+        if is_article
+        else _read_taxonomy(fields, source)
     )
 
 
@@ -148,8 +151,9 @@ def _underscored(path: PurePosixPath) -> Reading:
     return _not_article(FindingCode.NOT_AN_ARTICLE, "the name of the file begins with _, as templates do")
 
 
-def _read_taxonomy(fields: Fields) -> Reading:
+def _read_taxonomy(fields: Fields, source: SourceFile) -> Reading:
     taxonomy = read_taxonomy(fields)
+    note_removed_tags(source, fields.notes)
     if fields.notes.has_errors:
         return _reading(Verdict.BROKEN, fields.notes)
     return Reading(verdict=Verdict.TAXONOMY, taxonomy=taxonomy, findings=_findings(fields.notes))
@@ -161,6 +165,7 @@ def _read_article(
     notes = fields.notes
     dating = date_article(fields, source.path, mtime)
     article = build_article(fields, document, source, dating.published)
+    note_removed_tags(source, notes)
     quality, heat = fields.integer("quality") or 0, fields.integer("heat") or 0
     if dating.is_unreadable:
         return _reading(Verdict.HIDDEN, notes)

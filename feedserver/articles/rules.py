@@ -38,7 +38,7 @@ class ReadingRules(msgspec.Struct, frozen=True, kw_only=True):
         date_from_file_name: a date in the names of the file and its folders, such as `2024-05-01-x.md` or
             `2024/05/01/x.md`, dates an article without a date in its keys; it is no part of `{slug}`.
         markdown: extensions of Markdown, names of `rule_names.EXTENSIONS`.
-        templates: language of the template code in bodies, a name of `rule_names.LANGUAGES`; '' if
+        templates: language of the template code in bodies and fields, a name of `rule_names.LANGUAGES`; '' if
             there is none.
         header: lines of `Key: value` at the start of a file, up to a blank line, are its front matter, as
             Pelican and MkDocs read it.

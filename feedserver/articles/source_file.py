@@ -40,12 +40,16 @@ class SourceFile:
         path: below the root.
         links: the files that were asked for, each with the address of its article, or ''.
         broken: the links that lead nowhere.
+        tags: the template code that was removed without a replacement.
+        coded_texts: how many texts of the front matter had template code.
     """
 
     def __init__(self, path: PurePosixPath, neighbours: Neighbours | None = None) -> None:
         self.path = path
         self.links: dict[str, str] = {}
         self.broken: dict[str, None] = {}
+        self.tags: dict[str, None] = {}
+        self.coded_texts = 0
         self._neighbours = neighbours
 
     def address(self, reference: str) -> str | None:

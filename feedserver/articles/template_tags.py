@@ -1,4 +1,4 @@
-"""Replaces template code in bodies: tags of Jekyll, Eleventy, Hexo and Zola, shortcodes of Hugo.
+"""Replaces template code in bodies and fields: tags of Jekyll, Eleventy, Hexo and Zola, shortcodes of Hugo.
 
 Nothing is executed and no file is read. A known tag becomes the HTML that its program makes of it
 (`template_output`), a block of logic is removed with its content, and any other tag is removed and reported.
@@ -34,7 +34,7 @@ _PARSER = pyromark.Markdown()
 
 
 class Replaced(NamedTuple):
-    """A body without template code; `unknown` names the tags that were removed without a replacement."""
+    """A text without template code; `unknown` names the tags that were removed without a replacement."""
 
     text: str
     unknown: tuple[str, ...]
@@ -48,22 +48,26 @@ class _Tag(NamedTuple):
     is_end: bool = False
 
 
-def replace_tags(text: str, language: str, site: Site) -> Replaced:
-    """The body without template code of a language of `LANGUAGES`; as it is for any other."""
+def replace_tags(text: str, language: str, site: Site, *, is_markup: bool = True) -> Replaced:
+    """The text without template code of a language of `LANGUAGES`; as it is for any other.
+
+    Tags that become HTML count as unknown in a text that is no markup.
+    """
     if language not in LANGUAGES or not ("{%" in text or "{{" in text or "{#" in text):
         return Replaced(text, ())
     if language != "hexo":
-        return _Replacer(text, language, site).replaced()
+        return _Replacer(text, language, site, is_markup=is_markup).replaced()
     masked = mask_code(text, _PARSER, FENCES)
-    result = _Replacer(masked.text, language, site).replaced()
+    result = _Replacer(masked.text, language, site, is_markup=is_markup).replaced()
     return Replaced(masked.shown(result.text), result.unknown)
 
 
 class _Replacer:
     """Goes through the tags of one text; `_blocks` are the open ones with what they contain so far."""
 
-    def __init__(self, text: str, language: str, site: Site) -> None:
+    def __init__(self, text: str, language: str, site: Site, *, is_markup: bool) -> None:
         self._text = text
+        self._is_markup = is_markup
         self._language = language
         self._site = site
         self._tags = list(_TAGS_OF[language](text))
@@ -128,7 +132,8 @@ class _Replacer:
     def _output(self, tag: _Tag, content: str) -> str | None:
         if not tag.name:
             return output_of_value(tag.arguments, self._site)
-        return output_of_tag(self._language, tag.name, tag.arguments, content, self._site)
+        output = output_of_tag(self._language, tag.name, tag.arguments, content, self._site)
+        return output if self._is_markup or output is None or "<" not in output else None
 
     def _is_alone(self, start: int, end: int) -> bool:
         """Whether nothing else is in the lines of a tag, so that it may become a block."""
