@@ -81,6 +81,10 @@ class StateError(PathError):
     """The state folder, or the database that is used in its place, cannot be used."""
 
 
+class StoreUnreachableError(StateError):
+    """The database cannot be used just now, or no longer by this process; trying again may help."""
+
+
 class ForeignStateError(StateError):
     """The state folder belongs to another site."""
 

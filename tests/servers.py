@@ -23,6 +23,7 @@ from typing import Any
 
 from builders import write_article
 from flask import Flask
+from stores import environment, index_section
 
 from feedserver.indexing.indexer import Indexer
 from feedserver.settings.sources import Settings, load_settings
@@ -74,6 +75,7 @@ def settings_of(state_dir: Path, *folders: Path, **sections: object) -> Settings
         "site": {"base_url": BASE_URL, "title": "Example"},
         "state": {"dir": str(state_dir)},
         "articles": [str(folder) for folder in folders],
+        "index": index_section(state_dir),
     }
     for name, keys in sections.items():
         overrides[name] = {**overrides.get(name, {}), **keys} if isinstance(keys, Mapping) else keys
@@ -222,7 +224,8 @@ def started(
     command: Sequence[str], port: int, folder: Path, environ: Mapping[str, str] | None = None
 ) -> Iterator[Server]:
     """A process in a folder and a process group of its own; whatever is left of it is ended."""
-    variables = {**_ENVIRONMENT, "PYTHONPATH": str(REPOSITORY), "HOME": str(folder), **(environ or {})}
+    variables = {**_ENVIRONMENT, **environment(folder), "PYTHONPATH": str(REPOSITORY), "HOME": str(folder)}
+    variables |= environ or {}
     with (folder / "server.log").open("wb") as log:
         process = subprocess.Popen(
             command, cwd=folder, env=variables, stdout=log, stderr=log, stdin=subprocess.DEVNULL,
@@ -259,7 +262,7 @@ def feedserver(
     folder: Path, *arguments: str, environ: Mapping[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
     """Run one command to its end."""
-    variables = {**_ENVIRONMENT, "PYTHONPATH": str(REPOSITORY), **(environ or {})}
+    variables = {**_ENVIRONMENT, **environment(folder), "PYTHONPATH": str(REPOSITORY), **(environ or {})}
     return subprocess.run(
         [sys.executable, "-m", "feedserver", *arguments],
         cwd=folder,

@@ -36,7 +36,7 @@ from builders import (
 from loops import running, shown
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
-from stores import address_of
+from stores import address_of, files_only, forget_index
 from unprivileged import open_folder, unprivileged
 
 from feedserver.errors import HistoryLostError, StateError
@@ -84,8 +84,7 @@ class Site:
     def rebuild(self) -> None:
         """Delete the index, keep the publication history."""
         self.indexer.close()
-        for file in (*self.state_dir.glob("index-*"), self.state_dir / builds.POINTER):
-            file.unlink()
+        forget_index(self.state_dir)
         self.indexer = Indexer(self.plan, self.clock)
         self.indexer.refresh()
 
@@ -292,6 +291,7 @@ def test_a_file_that_cannot_be_stored_in_a_new_build_keeps_its_last_good_version
 
     monkeypatch.setattr(candidates, "store_candidates", failing)
     write_article(site.folder, "bees.md", mtime=START + 9, title="Unbearable")
+    site.indexer.close()
     for fingerprint in ("b", "c"):
         plan = msgspec.structs.replace(site.plan, fingerprint=fingerprint)
         with closing(Indexer(plan, site.clock)) as indexer:
@@ -631,6 +631,7 @@ def test_a_file_that_stays_empty_is_retracted_after_two_seconds(tmp_path: Path) 
     site.indexer.close()
 
 
+@files_only
 def test_an_edit_that_leaves_the_stamp_as_it_was_is_found_by_the_second_look(tmp_path: Path) -> None:
     """Two writes within a tick of the file system's clock: same size, same times, same inode."""
     clock = Clock(time.time())
@@ -662,6 +663,7 @@ def test_a_clock_that_differs_from_the_file_systems_loses_nothing(tmp_path: Path
 # --- Builds
 
 
+@files_only
 def test_another_fingerprint_is_another_build_and_the_old_one_serves_meanwhile(site: Site) -> None:
     some_articles(site)
     site.indexer.close()
@@ -694,6 +696,7 @@ def damage(database: Path, begin: int) -> None:
         os.truncate(log, 0)
 
 
+@files_only
 @pytest.mark.parametrize("begin", [0, 4096])
 def test_a_damaged_index_is_built_anew_beside(
     site: Site, begin: int, caplog: pytest.LogCaptureFixture
@@ -712,6 +715,7 @@ def test_a_damaged_index_is_built_anew_beside(
     assert "built anew" in caplog.text
 
 
+@files_only
 def test_a_damaged_history_is_set_aside_and_made_again_from_the_index(
     site: Site, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -731,6 +735,7 @@ def test_a_damaged_history_is_set_aside_and_made_again_from_the_index(
     assert "made again from the index" in caplog.text
 
 
+@files_only
 @pytest.mark.parametrize("key", ["sequence", "published_by", "open_month", "history_facts", "plan"])
 def test_an_index_with_a_damaged_fact_is_built_anew_and_no_file_is_blamed(site: Site, key: str) -> None:
     some_articles(site)
@@ -744,6 +749,7 @@ def test_an_index_with_a_damaged_fact_is_built_anew_and_no_file_is_blamed(site: 
     assert builds.serving_build(site.state_dir) != old
 
 
+@files_only
 @pytest.mark.parametrize("key", ["sequence", "open_month"])
 def test_a_fact_that_is_damaged_while_the_index_is_written_is_no_fault_of_a_file(
     site: Site, key: str
@@ -758,6 +764,7 @@ def test_a_fact_that_is_damaged_while_the_index_is_written_is_no_fault_of_a_file
     assert {finding[0] for finding in site.contents.findings.values()} == {"article"}
 
 
+@files_only
 @pytest.mark.parametrize("key", ["roots", "ids", "seen_roots", "history", "sequence"])
 def test_a_damaged_fact_of_the_history_comes_back_from_the_index(tmp_path: Path, key: str) -> None:
     site = Site(tmp_path, Clock(LATER))
@@ -786,6 +793,7 @@ def lose_the_history(site: Site) -> None:
         file.unlink()
 
 
+@files_only
 def test_a_history_lost_beside_an_index_costs_nothing_that_the_index_knows(
     site: Site, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -811,6 +819,7 @@ def test_a_history_lost_beside_an_index_costs_nothing_that_the_index_knows(
     assert len([one for one in caplog.records if one.levelno == logging.ERROR]) == 1
 
 
+@files_only
 def test_an_older_history_that_is_put_back_by_hand_lets_no_date_go_back(site: Site) -> None:
     def date(etag: str, now: int) -> int:
         dating = site.history.last_modified("/a.rss", etag, sequence=1, earliest=now, now=now)
@@ -862,6 +871,7 @@ def test_an_undated_article_keeps_its_first_sight_when_the_history_is_lost(tmp_p
         assert site.contents.entries[BEES][2] == before.entries[BEES][2]
 
 
+@files_only
 def test_index_and_history_lost_together_are_said_loudly(
     site: Site, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -899,6 +909,7 @@ def lose_the_commit(site: Site, act: Callable[[], object]) -> None:
     build.write_bytes(before)
 
 
+@files_only
 def test_what_the_history_learned_and_nobody_saw_is_undone(
     site: Site, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -917,6 +928,7 @@ def test_what_the_history_learned_and_nobody_saw_is_undone(
     assert found == site.contents
 
 
+@files_only
 def test_a_commit_that_is_lost_and_made_again_is_dated_as_it_would_have_been(site: Site) -> None:
     write_article(site.folder, "_news/bees.md", title="Bees")
     lose_the_commit(site, lambda: write_article(site.folder, "_news/bees.md", mtime=START + 9, title="Ants"))
@@ -924,6 +936,7 @@ def test_a_commit_that_is_lost_and_made_again_is_dated_as_it_would_have_been(sit
     assert site.contents.entries[BEES][3] == START + 9
 
 
+@files_only
 def test_a_file_that_breaks_while_nobody_looks_keeps_its_last_good_version(site: Site) -> None:
     path = write_article(site.folder, "_news/bees.md", title="Bees")
     write_article(site.folder, "_news/ants.md", title="Ants", mtime=START)
@@ -960,6 +973,7 @@ def test_a_file_that_breaks_before_the_index_is_built_for_other_settings_keeps_i
         assert contents(tmp_path / "state").entries[BEES][3] > known.entries[BEES][3]
 
 
+@files_only
 def test_what_another_build_would_not_mend_is_an_error_of_ours(site: Site) -> None:
     some_articles(site)
     build = builds.serving_build(site.state_dir)
@@ -1093,6 +1107,7 @@ def test_a_scan_can_be_asked_for(plan: Plan) -> None:
         assert not request.exists()
 
 
+@files_only
 def test_the_loop_replaces_an_index_that_is_damaged_while_it_runs(
     plan: Plan, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -1109,6 +1124,7 @@ def test_the_loop_replaces_an_index_that_is_damaged_while_it_runs(
     assert "is damaged and is built anew" in caplog.text
 
 
+@files_only
 def test_the_loop_replaces_an_index_that_is_removed_while_it_runs(plan: Plan) -> None:
     write_article(Path(plan.roots[0].path))
     with running(plan):
@@ -1153,6 +1169,7 @@ indexer.refresh()
 """
 
 
+@files_only
 def test_sudden_death_at_any_moment_leaves_an_index_that_goes_on(tmp_path: Path) -> None:
     site = Site(tmp_path, Clock(LATER))
     command = [sys.executable, "-c", INDEX, msgspec.json.encode(site.plan).decode()]
@@ -1301,6 +1318,7 @@ def test_an_index_for_other_settings_takes_over_what_was_published_from_a_folder
         assert contents(tmp_path / "state").entries == found.entries
 
 
+@files_only
 def test_an_upgrade_takes_over_what_an_older_release_published_from_a_folder_that_is_away(
     tmp_path: Path,
 ) -> None:
@@ -1382,6 +1400,7 @@ def test_what_may_not_be_looked_at_any_more_is_dropped_at_last(open_folder: Path
                 site.indexer.close()
 
 
+@files_only
 def test_what_a_process_left_that_died_while_it_built_an_index_is_removed(site: Site) -> None:
     some_articles(site)
     site.indexer.refresh()

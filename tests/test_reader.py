@@ -25,7 +25,7 @@ from builders import (
 )
 from sqlalchemy import update
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
-from stores import address_of
+from stores import address_of, files_only
 
 from feedserver.errors import IndexNotReadyError, IndexUnreadableError
 from feedserver.findings import FindingCode, Severity
@@ -154,6 +154,7 @@ def test_a_doubled_id_is_told_of_every_live_file_that_is_not_shown(build: Build,
 # --- Commits and builds
 
 
+@files_only
 def test_a_commit_is_seen_at_once(build: Build, reader: IndexReader) -> None:
     build.serve()
     assert reader.listing(AI) is None
@@ -177,6 +178,7 @@ def test_before_the_first_build_serves_nothing_is_ready(build: Build, reader: In
     assert reader.listing(AI) is not None
 
 
+@files_only
 def test_another_build_is_seen_at_once_and_the_old_files_are_gone(
     tmp_path: Path, reader: IndexReader
 ) -> None:
@@ -222,6 +224,7 @@ def test_who_is_asked_again_while_nothing_happens_makes_no_system_call(
         assert reader.last_retraction() == retraction
 
 
+@files_only
 def test_who_replaces_a_build_tells_its_readers(
     tmp_path: Path, reader: IndexReader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -245,6 +248,7 @@ def remove_pointer(build: Path) -> None:
     builds.pointer_path(build.parent).unlink()
 
 
+@files_only
 @pytest.mark.parametrize("harm", [damage_it, remove_it, remove_pointer])
 def test_a_build_that_cannot_be_committed_to_is_left_a_little_later(
     tmp_path: Path, build: Build, reader: IndexReader, harm: Callable[[Path], None]
@@ -258,6 +262,7 @@ def test_a_build_that_cannot_be_committed_to_is_left_a_little_later(
     assert shown(reader) == "2"
 
 
+@files_only
 def test_a_build_whose_replacer_died_before_it_told_anybody_is_left_a_little_later(
     tmp_path: Path, build: Build, reader: IndexReader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -270,6 +275,7 @@ def test_a_build_whose_replacer_died_before_it_told_anybody_is_left_a_little_lat
     assert shown(reader) == "2"
 
 
+@files_only
 def test_without_a_pointer_nothing_is_ready_until_there_is_one_which_is_seen_at_once(
     tmp_path: Path, build: Build, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -286,6 +292,7 @@ def test_without_a_pointer_nothing_is_ready_until_there_is_one_which_is_seen_at_
         assert shown(reader) == "3"
 
 
+@files_only
 @pytest.mark.parametrize(
     "content", [None, b"", b"\xff\xfe", b"index-0.sqlite\n", b"../history.sqlite", b"a\x00b"]
 )
@@ -310,6 +317,7 @@ def test_a_reader_stays_with_its_build_while_the_pointer_names_none(
     assert shown(reader) == "4"
 
 
+@files_only
 def test_an_index_that_was_removed_with_its_pointer_is_not_ready(
     tmp_path: Path, build: Build, reader: IndexReader
 ) -> None:
@@ -323,6 +331,7 @@ def test_an_index_that_was_removed_with_its_pointer_is_not_ready(
         reader.listing(AI)
 
 
+@files_only
 @pytest.mark.parametrize("damage", ["cut", "flipped"])
 def test_a_reader_that_meets_damage_names_the_build_for_the_indexer_once(
     tmp_path: Path, build: Build, damage: str
@@ -343,6 +352,7 @@ def test_a_reader_that_meets_damage_names_the_build_for_the_indexer_once(
         assert builds.take_renewal_request(tmp_path) == ""
 
 
+@files_only
 def test_a_reader_that_meets_a_damaged_fact_names_the_build_for_the_indexer(
     build: Build, reader: IndexReader, tmp_path: Path
 ) -> None:
@@ -354,6 +364,7 @@ def test_a_reader_that_meets_a_damaged_fact_names_the_build_for_the_indexer(
     assert builds.take_renewal_request(tmp_path) == build.name
 
 
+@files_only
 @pytest.mark.parametrize(
     "ask",
     [
@@ -375,6 +386,7 @@ def test_a_reader_that_meets_a_damaged_description_names_the_build_for_the_index
     assert builds.take_renewal_request(tmp_path) == build.name
 
 
+@files_only
 def test_a_reader_that_meets_damaged_findings_names_the_build_for_the_indexer(
     build: Build, reader: IndexReader, tmp_path: Path
 ) -> None:
@@ -387,6 +399,7 @@ def test_a_reader_that_meets_damaged_findings_names_the_build_for_the_indexer(
     assert builds.take_renewal_request(tmp_path) == build.name
 
 
+@files_only
 def test_the_last_change_and_the_last_retraction_follow_the_commits(
     build: Build, reader: IndexReader
 ) -> None:
@@ -407,6 +420,7 @@ def test_the_last_change_and_the_last_retraction_follow_the_commits(
     assert reader.revision()[1] > revision[1]
 
 
+@files_only
 def test_files_beside_a_database_that_is_gone_are_removed(build: Build, tmp_path: Path) -> None:
     leftovers = [tmp_path / name for name in ("index-0.sqlite-wal", "index-0.sqlite-shm", ".current-x")]
     for leftover in leftovers:
@@ -417,6 +431,7 @@ def test_files_beside_a_database_that_is_gone_are_removed(build: Build, tmp_path
     assert (tmp_path / builds.HISTORY_FILE).is_file()
 
 
+@files_only
 def test_a_reader_goes_on_with_a_build_that_was_removed_until_there_is_another(
     tmp_path: Path, build: Build, reader: IndexReader
 ) -> None:
@@ -516,6 +531,7 @@ def test_readers_see_whole_batches_only_while_they_are_committed(build: Build, t
     assert set(seen) == {("Gazette", "T0"), ("Herald", "T1")}
 
 
+@files_only
 def test_an_idle_reader_does_not_make_the_log_of_the_database_grow(build: Build, reader: IndexReader) -> None:
     build.serve()
     build.publish(0)
@@ -529,6 +545,7 @@ def test_an_idle_reader_does_not_make_the_log_of_the_database_grow(build: Build,
     assert os.stat(log).st_size < 6_000_000  # noqa: PTH116
 
 
+@files_only
 def test_a_reader_of_a_damaged_build_fails_and_recovers_with_the_next_build(
     tmp_path: Path, reader: IndexReader
 ) -> None:
@@ -561,6 +578,7 @@ LOCK_CHECK = """if True:
 """
 
 
+@files_only
 def test_readers_that_come_and_go_never_cost_another_one_its_lock(tmp_path: Path) -> None:
     with closing(Build(tmp_path)) as build:
         build.publish(1)

@@ -10,6 +10,7 @@ from builders import write_file
 from flask import Flask
 from flask.testing import FlaskClient
 from servers import index, quiet_app, settings_of, write_story
+from stores import files_only
 
 from feedserver import __version__
 from feedserver.feeds import feed_renderer
@@ -242,6 +243,7 @@ def test_old_bytes_are_counted_for_everybody_and_explained_to_operators(
     assert "a reason" in client.get("/status", headers={"Authorization": f"Bearer {TOKEN}"}).text
 
 
+@files_only
 def test_the_status_tells_of_a_clock_that_was_set_and_of_a_history_that_was_lost(tmp_path: Path) -> None:
     write_story(tmp_path / "articles", "good")
     settings = settings_of(tmp_path / "state", tmp_path / "articles", site=LOCAL)

@@ -30,6 +30,7 @@ SUMMARIES: Mapping[str, str] = MappingProxyType(
         "list": "List what there are feeds of, with counts, last change and addresses.",
         "render": "Print one feed, such as /topics/ai.atom, as the server would send it.",
         "serve": "Serve the feeds of the article FOLDERs, behind gunicorn.",
+        "state": "Move the publication history between the state folder and a database.",
     }
 )
 

@@ -26,7 +26,8 @@ def indexed(settings: Settings) -> Iterator[Publisher]:
         lock = IndexerLock.acquire(Path(plan.state_dir)) or lock_after_scan(plan)
         if lock is not None:
             index_once(lock, plan)
-    take_over(Path(plan.state_dir))
+    if not plan.store.url:
+        take_over(Path(plan.state_dir))
     publisher = make_publisher(settings)
     try:
         yield publisher

@@ -89,6 +89,14 @@ class StoreAddress(Value, frozen=True):
 
     Attributes:
         state_dir: the state folder.
+        url: of a PostgreSQL database; '' if both are files of the state folder.
+        read_url: of a replica of the database for readers; '' if there is none.
+        schema: of the site in the database.
+        password_file: has the password for the database; '' if the URL or the environment has it.
     """
 
     state_dir: str
+    url: str = ""
+    read_url: str = ""
+    schema: str = ""
+    password_file: str = ""

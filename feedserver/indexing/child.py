@@ -18,13 +18,16 @@ from pathlib import Path
 
 import msgspec
 
-from feedserver.errors import FeedserverError, HistoryLostError
+from feedserver.errors import FeedserverError, HistoryLostError, ServerBusyError, StoreUnreachableError
 from feedserver.indexing.deaths import QUICK_SECONDS, leave_words
 from feedserver.indexing.lock import IndexerLock
 from feedserver.indexing.plan import Plan
 from feedserver.system.processes import freeze_imports
 
 log = logging.getLogger(__name__)
+
+# Between two attempts of an indexer that waits for a database, or for another indexer to end.
+WAIT_SECONDS = 1.0
 
 # If the history is lost again and again, this process cannot mend the cause.
 MOST_LOSSES = 3
@@ -45,23 +48,49 @@ def run(lock: IndexerLock, plan: Plan, stop: threading.Event) -> None:
 
     process_pool().warm_up()  # in parallel to the rest, so that the first edit need not wait for it
     lock.sign(plan.fingerprint)
-    losses = 0
+    losses, waits = 0, _Waits(stop)
     try:
         while not losses or not stop.is_set():
             begun = time.monotonic()
-            with closing(Indexer(plan)) as indexer:
-                freeze_imports()
-                try:
+            try:
+                with closing(Indexer(plan)) as indexer:
+                    freeze_imports()
+                    waits.end()
                     Follower(indexer, plan, stop).run()
-                except HistoryLostError as error:
-                    losses = losses + 1 if time.monotonic() - begun < QUICK_SECONDS else 1
-                    if losses > MOST_LOSSES:
-                        raise
-                    log.error("%s; it is opened anew", error)  # noqa: TRY400  one clear sentence
-                else:
+            except HistoryLostError as error:
+                losses = losses + 1 if time.monotonic() - begun < QUICK_SECONDS else 1
+                if losses > MOST_LOSSES:
+                    raise
+                log.error("%s; it is opened anew", error)  # noqa: TRY400  one clear sentence
+            except (ServerBusyError, StoreUnreachableError) as error:
+                waits.wait(error)
+                if stop.is_set():
                     return
+            else:
+                return
     finally:
         close_process_pool()
+
+
+class _Waits:
+    """The pauses of an indexer that cannot index just now: without a database, or while another one does."""
+
+    def __init__(self, stop: threading.Event) -> None:
+        self._stop = stop
+        self._reason = ""
+
+    def wait(self, error: FeedserverError) -> None:
+        """Wait a while, and log the reason if it is a new one."""
+        if (reason := str(error)) != self._reason:
+            log.warning("%s; this indexer waits", reason)
+        self._reason = reason
+        self._stop.wait(WAIT_SECONDS)
+
+    def end(self) -> None:
+        """Log the end of a pause, if there was one."""
+        if self._reason:
+            log.warning("this indexer goes on")
+        self._reason = ""
 
 
 def stop_on_signals(stop: threading.Event) -> None:

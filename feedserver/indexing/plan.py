@@ -59,5 +59,5 @@ class Plan(Value, frozen=True):
 
     @property
     def state_dir(self) -> str:
-        """The state folder: with the locks of its processes, and without a database all else."""
+        """The state folder: with the locks of its processes, and all else without a database."""
         return self.store.state_dir

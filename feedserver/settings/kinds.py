@@ -35,6 +35,10 @@ CACHE_URL = re.compile(
     r"|memory://|null://|file:///[^?#]+|memcached://[a-z0-9.-]+:[0-9]{1,5}"
     r"|rediss?://(?:[^/\s]*@)?(?:[a-z0-9.-]+|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?(?:/[0-9]*)?(?:\?\S*)?"
 )
+# libpq's form, which may name several hosts.
+DATABASE_URL = re.compile(r"|postgres(?:ql)?://\S+")
+SCHEMA = re.compile(r"[a-z][a-z0-9_]{0,39}")  # with what is added to it, no longer than a name may be (63)
+SCHEMA_DEMAND: Final = "must be a lower-case letter and up to 39 more letters, digits or _"
 CACHE_SECRET = re.compile(r"|.{32,}", re.DOTALL)
 
 

@@ -30,8 +30,11 @@ from feedserver.settings.folders import RootSettings
 from feedserver.settings.kinds import (
     CACHE_SECRET,
     CACHE_URL,
+    DATABASE_URL,
     LANGUAGE,
     LANGUAGE_DEMAND,
+    SCHEMA,
+    SCHEMA_DEMAND,
     YEARS_10,
     Address,
     Extension,
@@ -176,6 +179,36 @@ class CacheSettings(Section):
     secret: Annotated[str, matching(CACHE_SECRET, "must be empty or have at least 32 characters")] = ""
 
 
+_DATABASE_DEMAND: Final = "must be empty or postgresql://user@host/database"
+
+
+class IndexSettings(Section):
+    """The database of index and publication history; an empty URL means files in the state folder."""
+
+    url: Annotated[str, matching(DATABASE_URL, _DATABASE_DEMAND)] = ""
+    read_url: Annotated[str, matching(DATABASE_URL, _DATABASE_DEMAND)] = ""
+    # "schema" is an attribute of pydantic's models.
+    site_schema: Annotated[str, matching(SCHEMA, SCHEMA_DEMAND)] = "feedserver"
+    password_file: str = ""
+    role: Literal["all", "web"] = "all"
+
+    @field_validator("read_url")
+    @classmethod
+    def _is_of_a_database(cls, value: str, info: ValidationInfo) -> str:
+        if value and not info.data.get("url", value):
+            msg = "needs index.url, the database that is written"
+            raise ValueError(msg)
+        return value
+
+    @field_validator("role")
+    @classmethod
+    def _web_needs_a_database(cls, value: str, info: ValidationInfo) -> str:
+        if value == "web" and not info.data.get("url", value):
+            msg = "can be web with index.url only: without a database each server has an index of its own"
+            raise ValueError(msg)
+        return value
+
+
 class StateSettings(Section):
     """The folder of index and publication history."""
 
@@ -234,6 +267,7 @@ class Settings(Section):
     branding: BrandingSettings = BrandingSettings()
     http: HttpSettings = HttpSettings()
     cache: CacheSettings = CacheSettings()
+    index: IndexSettings = IndexSettings()
     state: StateSettings = StateSettings()
     server: ServerSettings = ServerSettings()
     redirects: Mapping[Address, Address] = {}

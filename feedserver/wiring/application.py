@@ -32,13 +32,13 @@ EXTENSION = "feedserver"
 
 
 class ServingProcess:
-    """The background of a process that answers requests: the supervisor of the indexer.
+    """The background of a process that answers requests: the supervisor of the indexer, if it has one.
 
-    When that has started, the process has loaded everything that stays until its end, and the garbage
-    collector is told to leave it alone.
+    Without a plan another machine indexes. When the supervisor has started, the process has loaded everything
+    that stays until its end, and the garbage collector is told to leave it alone.
     """
 
-    def __init__(self, plan: Plan, servers_lock: ServersLock) -> None:
+    def __init__(self, plan: Plan | None, servers_lock: ServersLock) -> None:
         self._plan = plan
         self._servers_lock = servers_lock  # held as long as this process lives
         self._lock = threading.Lock()
@@ -46,15 +46,16 @@ class ServingProcess:
         self._supervisor: IndexerSupervisor | None = None
 
     def start(self) -> None:
-        """Start the supervisor once per process, as `Background.start`."""
+        """Start what there is once per process, as `Background.start`."""
         if self._pid == os.getpid():
             return
         with self._lock:
             if self._pid != os.getpid():
-                self._supervisor = IndexerSupervisor(self._plan)
-                self._supervisor.start()
+                if self._plan is not None:
+                    self._supervisor = IndexerSupervisor(self._plan)
+                    self._supervisor.start()
+                    atexit.register(self.stop)
                 self._pid = os.getpid()
-                atexit.register(self.stop)
                 freeze_imports()
 
     def stop(self) -> None:
@@ -77,7 +78,8 @@ def make_serving_app(settings: Settings, server: str = "") -> Flask:
         SettingsError: if the cache needs a package that is not installed.
     """
     prepare_state(settings)
-    serving = ServingProcess(make_plan(settings), join_servers(settings, server or server_of(os.getpid())))
+    plan = None if settings.index.role == "web" else make_plan(settings)
+    serving = ServingProcess(plan, join_servers(settings, server or server_of(os.getpid())))
     app = make_app(settings, serving)
     app.extensions[EXTENSION] = serving
     return app

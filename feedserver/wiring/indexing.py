@@ -14,7 +14,7 @@ import msgspec
 
 from feedserver.articles.field_keys import KEYS
 from feedserver.articles.reading import PARSER_VERSION
-from feedserver.errors import HistoryLostError, ServerBusyError, StateError
+from feedserver.errors import HistoryLostError, ServerBusyError, StateError, StoreUnreachableError
 from feedserver.index.schema import INDEX_SCHEMA_VERSION
 from feedserver.index.sqlite import takeover
 from feedserver.index.sqlite.builds import HISTORY_FILE
@@ -60,14 +60,18 @@ def prepare_state(settings: Settings) -> None:
     if not os.access(state_dir, os.R_OK | os.W_OK | os.X_OK):
         raise StateError(state_dir, "cannot be written by this user")
     _keep_private(state_dir)
-    take_over(state_dir)
+    if not settings.index.url:
+        take_over(state_dir)
     try:
         with closing(open_store(store_address(settings)).history()) as history:
-            if not settings.state.adopt:
+            if not settings.state.adopt and settings.index.role != "web":
                 ownership.check(history, make_plan(settings).ownership)
     except HistoryLostError as error:
         # The server starts all the same: the indexer repairs this, and feeds are served meanwhile.
         log.warning("%s; the indexer repairs it or sets it aside", error)
+    except StoreUnreachableError as error:
+        # The same: what is cached is served until the database is there.
+        log.warning("%s", error)
 
 
 def take_over(state_dir: Path) -> None:

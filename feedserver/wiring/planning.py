@@ -39,13 +39,21 @@ def plan_of(settings: Settings) -> Plan:
         rescan_interval=settings.scan.rescan_interval,
         drop_missing_after=settings.scan.drop_missing_after,
         watch=settings.scan.watch,
-        history_copies=settings.state.history_copies,
+        # A database has tools of its own for copies.
+        history_copies=0 if settings.index.url else settings.state.history_copies,
     )
 
 
 def store_address(settings: Settings) -> StoreAddress:
     """Where the index and the publication history are."""
-    return StoreAddress(state_dir=str(settings.state.dir.resolve()))
+    index = settings.index
+    return StoreAddress(
+        state_dir=str(settings.state.dir.resolve()),
+        url=index.url,
+        read_url=index.read_url,
+        schema=index.site_schema if index.url else "",
+        password_file=index.password_file,
+    )
 
 
 def selections_of(settings: Settings) -> tuple[Selection, ...]:
