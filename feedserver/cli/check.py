@@ -17,6 +17,7 @@ from feedserver.index.contents import article_in
 from feedserver.indexing import checker
 from feedserver.indexing.advice import why_nothing
 from feedserver.indexing.reader_pool import close_process_pool
+from feedserver.indexing.unshown import summary
 from feedserver.model import Verdict
 from feedserver.settings.sources import load_settings
 from feedserver.wiring.planning import plan_of
@@ -34,7 +35,13 @@ from feedserver.wiring.planning import plan_of
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="Compare the articles with a feed of before instead; exit 1 if its readers would notice.",
 )
-def command(style: str, against: Path | None, **options: Any) -> None:
+@click.option(
+    "--unshown",
+    "is_unshown",
+    is_flag=True,
+    help="List the articles instead that are in no feed: hidden, later, expired, without a date.",
+)
+def command(style: str, against: Path | None, is_unshown: bool, **options: Any) -> None:
     """Read every article and say what is wrong with it; exit 1 if there are errors."""
     arguments = sources(**options)
     settings = load_settings(**arguments)
@@ -47,11 +54,24 @@ def command(style: str, against: Path | None, **options: Any) -> None:
         close_process_pool()
     if reasons := why_nothing(checked, plan):
         click.echo(reasons, err=True)
-    sys.exit(_report(checked, style) if against is None else _compare(checked, against))
+    if against is not None:
+        sys.exit(_compare(checked, against))
+    if is_unshown:
+        _list_unshown(checked, style)
+    else:
+        _print_findings(checked, style)
+    sys.exit(_summarise(checked))
 
 
-def _report(checked: Sequence[checker.Checked], style: str) -> int:
-    """Print the findings; returns the exit status."""
+def _list_unshown(checked: Sequence[checker.Checked], style: str) -> None:
+    if style == "json":
+        click.echo(checker.unshown_as_json(checked))
+        return
+    for line in checker.unshown_as_text(checked):
+        click.echo(line)
+
+
+def _print_findings(checked: Sequence[checker.Checked], style: str) -> None:
     if style == "json":
         click.echo(checker.as_json(checked))
     else:
@@ -59,12 +79,18 @@ def _report(checked: Sequence[checker.Checked], style: str) -> int:
         for one in checked:
             for finding in one.findings:
                 click.echo(line(one.path, finding))
+
+
+def _summarise(checked: Sequence[checker.Checked]) -> int:
+    """Print how many files, findings and articles in no feed there are; returns the exit status."""
     severities = [finding.severity for one in checked for finding in one.findings]
     errors = severities.count(Severity.ERROR)
     articles = sum(one.verdict is Verdict.ARTICLE and not one.findings for one in checked)
+    missing = summary(one.unshown for one in checked)
     click.echo(
         f"{len(checked)} files, {articles} articles without a finding: "
-        f"{errors} errors, {severities.count(Severity.WARNING)} warnings",
+        f"{errors} errors, {severities.count(Severity.WARNING)} warnings"
+        + (f"; in no feed: {missing} (--unshown lists them)" if missing else ""),
         err=True,
     )
     return 1 if errors else 0

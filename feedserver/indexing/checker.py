@@ -1,9 +1,8 @@
 """Reads every article and reports its problems, without index, publication history or state folder.
 
 Uses the same scan and the same reading as the indexer. An article without a finding may still be missing from
-a feed: hidden articles, articles of the future or past their expiry, and skipped files are no problems, so
-nothing is printed about them. Formats its report for people, programs and GitHub's annotations. Changes
-nothing.
+a feed: hidden articles, and those of the future or past their expiry, are no problems (`unshown`). The report
+is for people, programs or GitHub's annotations. Changes nothing.
 """
 
 from __future__ import annotations
@@ -21,19 +20,22 @@ from feedserver.indexing.plan import Plan, Root
 from feedserver.indexing.reader_values import Wanted
 from feedserver.indexing.reading_queue import ReadingQueue
 from feedserver.indexing.scanner import Found, Scan, ScanRules
+from feedserver.indexing.unshown import Unshown, why_unshown
 from feedserver.model import Finding, Verdict
 
 
 class Checked(NamedTuple):
     """A file, its path as the operator writes it, and its findings.
 
-    `shown` is the payload of its article, if a server shows it now.
+    `shown` is the payload of its article, if a server shows it now; `unshown` tells why it is in no feed
+    although nothing is wrong with it.
     """
 
     path: str
     verdict: Verdict
     findings: tuple[Finding, ...]
     shown: bytes | None = None
+    unshown: Unshown | None = None
 
 
 def check(plan: Plan, names: Sequence[str], now: int) -> list[Checked]:
@@ -54,13 +56,14 @@ def check(plan: Plan, names: Sequence[str], now: int) -> list[Checked]:
         for wanted, reading in filter(None, queue.readings()):
             content = _VANISHED if reading is None else reading.content
             number, name, path = numbers[wanted], names[wanted.root], wanted.path
-            shown = None
+            shown = candidate = None
             if content.stated is not None:
                 candidate = _candidate(content.stated, number, plan.roots[wanted.root], path)
                 candidates_by_id.setdefault(candidate.article_id, []).append(candidate)
                 shown = content.stated.payload if candidate.is_live(now) else None
             full = f"{name}/{path}" if path else name
-            checked[number] = Checked(full, content.verdict, content.findings, shown)
+            unshown = why_unshown(content.verdict, candidate, now)
+            checked[number] = Checked(full, content.verdict, content.findings, shown, unshown)
     for number, finding in _doubled(candidates_by_id, checked, now):
         findings = (*checked[number].findings, finding)
         checked[number] = checked[number]._replace(findings=findings, shown=None)
@@ -132,6 +135,27 @@ def as_json(checked: Iterable[Checked]) -> str:
         }
         for one in checked
         for finding in one.findings
+    ]
+    return json.dumps(rows, ensure_ascii=False, indent=1)
+
+
+def unshown_as_text(checked: Iterable[Checked]) -> Iterator[str]:
+    """A line for each article that is in no feed: `path: is hidden`."""
+    for one in checked:
+        if one.unshown is not None:
+            yield f"{_one_line(one.path)}: {one.unshown}"
+
+
+def unshown_as_json(checked: Iterable[Checked]) -> str:
+    """The articles that are in no feed as a JSON list."""
+    rows = [
+        {
+            "path": _one_line(one.path),
+            "reason": one.unshown.reason.name.lower(),
+            "date": one.unshown.date or None,
+        }
+        for one in checked
+        if one.unshown is not None
     ]
     return json.dumps(rows, ensure_ascii=False, indent=1)
 
