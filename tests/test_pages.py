@@ -189,12 +189,47 @@ def test_a_page_without_content_is_well_formed(html: str) -> None:
     assert len(document(html).findall(".//h1")) == 1
 
 
-def test_the_date_links_an_article_without_a_title() -> None:
+def card_of(article: Article) -> Element:
+    root = document(pages.listing_page(site(), feed_of(article), summary_of()))
+    return one(root, ".//article")
+
+
+def test_the_date_of_an_article_without_a_title_is_its_heading_and_link() -> None:
     untitled = replace(article_of(), title="")
-    root = document(pages.listing_page(site(), feed_of(untitled), summary_of()))
-    card = one(root, ".//article")
+    card = card_of(untitled)
+    heading = one(card, ".//*[@role='heading']")
     assert card.findall(".//h3") == []
-    assert text_of(one(card, f".//a[@href='{untitled.url}']")) == text_of(one(card, ".//time"))
+    assert text_of(one(heading, f".//a[@href='{untitled.url}']")) == text_of(one(card, ".//time"))
+
+
+@pytest.mark.parametrize(
+    ("body", "shown"),
+    [
+        ("<p>A <b>t</b>ide<br>is &amp; was</p>\n<ul><li>in</li><li>out</li></ul>", "A tide is & was in out"),
+        ("<pre><code>a &lt; b\n</code></pre>", "a < b"),
+        (f"<p>{'word ' * 100}</p>", f"{'word ' * 59}word…"),
+        (f"<p>{'w' * 500}</p>", f"{'w' * 300}…"),
+        (f"<p>Short</p>{'<p></p>' * 600}<p>far</p>", "Short…"),
+        (f"<p>Link <a href='https://a.example/{'x' * 5_000}'>a</a></p>", "Link…"),
+    ],
+)  # fmt: skip
+def test_an_article_without_title_and_excerpt_shows_its_first_words(body: str, shown: str) -> None:
+    card = card_of(replace(article_of(), title="", excerpt="", body_html=body))
+    assert text_of(one(card, ".//p[@class='excerpt']")) == shown
+
+
+@pytest.mark.parametrize("body", ["", '<p><img src="https://a.example/b.jpg"></p>'])
+def test_an_article_without_any_words_shows_its_date(body: str) -> None:
+    card = card_of(replace(article_of(), title="", excerpt="", body_html=body))
+    assert card.findall(".//p[@class='excerpt']") == []
+    assert all(text_of(link).strip() for link in card.findall(".//a"))
+
+
+def test_an_article_with_a_title_or_an_excerpt_shows_no_words_of_its_body() -> None:
+    titled = replace(article_of(), excerpt="", body_html="<p>Body.</p>")
+    assert card_of(titled).findall(".//p[@class='excerpt']") == []
+    excerpt = replace(article_of(), title="", excerpt="Short", body_html="<p>Body.</p>")
+    assert text_of(one(card_of(excerpt), ".//p[@class='excerpt']")) == "Short"
 
 
 @every_page

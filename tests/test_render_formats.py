@@ -407,3 +407,38 @@ def test_the_type_of_an_image_is_told_by_its_extension(url: str, media_type: str
 def test_the_type_of_an_image_is_left_out_when_nobody_knows() -> None:
     feed = a_feed(an_entry(an_article(images=(Image(url="https://a.example/image.jpg/view"),))))
     assert "type" not in parsed(feed, Format.ATOM).entries[0].media_content[0]
+
+
+# --- Notes without a title
+
+
+@pytest.mark.parametrize(
+    "article",
+    [
+        an_article(title="", body_html="<p>Only a text.</p>", excerpt=""),
+        an_article(title=" ", body_html="", excerpt="Only an excerpt."),
+        an_article(title="", body_html="", excerpt=""),
+    ],
+    ids=["body", "excerpt", "nothing"],
+)
+def test_a_note_without_a_title_has_what_each_format_requires(article: Article) -> None:
+    """RSS wants a title or a description, JSON Feed content alone, Atom the element, which may be empty."""
+    feed = a_feed(an_entry(article))
+    item = ET.fromstring(render(feed, Format.RSS)).find("channel/item")  # noqa: S314  made here
+    (entry,) = ET.fromstring(render(feed, Format.ATOM)).iter(f"{{{ATOM}}}entry")  # noqa: S314  made here
+    titles = [title.text for title in entry.iter(f"{{{ATOM}}}title")]
+
+    assert item is not None
+    assert item.find("title") is None
+    assert item.findtext("description")
+    assert titles == [None]
+    assert entry.findtext(f"{{{ATOM}}}content")
+    assert "title" not in json_item(article)
+    assert json_item(article)["content_html"]
+
+
+def test_a_foreign_parser_reads_such_a_note_without_a_title() -> None:
+    for fmt in XML_FORMATS:
+        (entry,) = parsed(a_feed(an_entry(an_article(title=""))), fmt).entries
+        assert not entry.get("title")
+        assert entry.link

@@ -23,6 +23,7 @@ from urllib.parse import urlsplit
 
 from markupsafe import Markup
 
+from feedserver.articles.markup import text_of
 from feedserver.model import Feed, Finding, Format, Image, Kind, ListingKey, ListingSummary, Value
 
 if TYPE_CHECKING:
@@ -303,6 +304,24 @@ def _web_url(url: str) -> str:
     return url if re.match("https?://", url, re.IGNORECASE) else ""
 
 
+# A word before one of these ends there.
+_BREAK = re.compile("<(?:br|/(?:p|li|t[dh]|h[1-6]|div|d[dt]|pre))\\b")
+_LOOKED_AT = 4_000  # characters of a body, of which its first words are taken
+_MOST_WORDS = 300  # characters
+
+
+def _first_words(body_html: str) -> str:
+    """The first words of a sanitised body, for an article without title and excerpt; '' if it has no text."""
+    head = body_html[:_LOOKED_AT]
+    if len(head) < len(body_html):
+        head = head[: head.rfind("<")]
+    text = " ".join(text_of(_BREAK.sub(r" \g<0>", head)).split())
+    if len(text) <= _MOST_WORDS and len(head) == len(body_html):
+        return text
+    cut = text[:_MOST_WORDS]
+    return f"{cut.rpartition(' ')[0] or cut}…" if cut else ""
+
+
 def _lead_image(images: Sequence[Image]) -> Image | None:
     """The first picture that a page can show."""
     return next((image for image in images if _web_url(image.url)), None)
@@ -349,6 +368,7 @@ def _templates() -> Environment:
         articles=_articles,
         day=_day,
         duration=_duration,
+        first_words=_first_words,
         lead_image=_lead_image,
         machine_time=_machine_time,
         minute=_minute,
