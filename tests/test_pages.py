@@ -195,11 +195,22 @@ def card_of(article: Article) -> Element:
 
 
 def test_the_date_of_an_article_without_a_title_is_its_heading_and_link() -> None:
-    untitled = replace(article_of(), title="")
+    untitled = replace(article_of(), title="", provider=None, kind="", duration=None)
     card = card_of(untitled)
-    heading = one(card, ".//*[@role='heading']")
-    assert card.findall(".//h3") == []
-    assert text_of(one(heading, f".//a[@href='{untitled.url}']")) == text_of(one(card, ".//time"))
+    assert text_of(one(card, f".//h3/a[@href='{untitled.url}']")) == text_of(one(card, ".//h3//time"))
+
+
+def test_further_facts_of_an_article_without_a_title_are_below_its_date() -> None:
+    card = card_of(replace(article_of(), title="", kind="video", duration=60))
+    facts = text_of(one(card, ".//p[@class='facts']"))
+    assert facts.endswith("video · 1 min")
+    assert facts[0].isalnum()
+
+
+def test_an_article_without_a_title_and_a_web_address_has_its_date_as_text() -> None:
+    card = card_of(replace(article_of(), title="", url="ftp://a.example/"))
+    assert card.findall(".//h3/a") == []
+    assert text_of(one(card, ".//h3"))
 
 
 @pytest.mark.parametrize(
