@@ -77,6 +77,22 @@ ELEVENTY = {
     "eleventyExcludeFromCollections: true\n---\nText.\n",
 }
 
+HEXO = {
+    "package.json": '{"name": "quay", "version": "1.0.0", "private": true, "hexo": {"version": "8.1.2"},\n'
+    '"dependencies": {"hexo": "*", "hexo-generator-feed": "*", "hexo-renderer-marked": "*"}}\n',
+    "_config.yml": "title: Quay\nurl: https://quay.example.org/sub\nauthor: Ada\nlanguage: en\n"
+    "timezone: UTC\npermalink: ':year/:month/:day/:title/'\nnew_post_name: ':title.md'\ntheme: false\n"
+    "feed: {type: atom, path: atom.xml, limit: 0, content: true}\n",
+    "source/_posts/pier.md": "---\ntitle: The Pier\ndate: 2024-05-01 10:00:00\nupdated: 2024-06-01 10:00:00\n"
+    "categories: [Sea Side, boats]\ntags: [tide, Open Data]\n---\nLead **b**.\n\n<!-- more -->\n\nMore.\n",
+    "source/_posts/sub/Low Tide.md": "---\ntitle: 'Tide: low'\ndate: 2024-05-02\n---\nText.\n",
+    "source/_posts/perm.md": "---\ntitle: Permalink\ndate: 2024-05-03\npermalink: own/place/\n---\nText.\n",
+    "source/_posts/hidden.md": "---\ntitle: Hidden\ndate: 2024-05-04\npublished: false\n---\nText.\n",
+    "source/_posts/open.md": "title: Open\ndate: 2024-05-05\n---\nText.\n",
+    "source/_posts/Café.md": "---\ntitle: Café\ndate: 2024-05-06\n---\n"
+    "A {% raw %}{{ raw }}{% endraw %} and [the pier]({% post_path pier %}).\n",
+}
+
 ZOLA = {
     "config.toml": 'base_url = "https://quay.example.org"\ntitle = "Quay"\ndescription = "News"\n'
     'default_language = "en"\ngenerate_feeds = true\nfeed_filenames = ["atom.xml"]\n'

