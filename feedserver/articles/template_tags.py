@@ -51,7 +51,7 @@ class _Tag(NamedTuple):
 def replace_tags(text: str, language: str, site: Site, *, is_markup: bool = True) -> Replaced:
     """The text without template code of a language of `LANGUAGES`; as it is for any other.
 
-    Tags that become HTML count as unknown in a text that is no markup.
+    In a text that is no markup, tags count as unknown that become HTML, or the address of a file among words.
     """
     if language not in LANGUAGES or not ("{%" in text or "{{" in text or "{#" in text):
         return Replaced(text, ())
@@ -68,6 +68,7 @@ class _Replacer:
     def __init__(self, text: str, language: str, site: Site, *, is_markup: bool) -> None:
         self._text = text
         self._is_markup = is_markup
+        self._begin, self._end = len(text) - len(text.lstrip()), len(text.rstrip())
         self._language = language
         self._site = site
         self._tags = list(_TAGS_OF[language](text))
@@ -123,17 +124,22 @@ class _Replacer:
             if tag.name not in _SILENT:
                 self._unknown[tag.name] = None
         else:
-            output = self._output(tag, content)
+            output = self._output(tag, end.end, content)
             if output is None:
                 self._unknown[tag.name or tag.arguments.partition("|")[0].strip()[:40]] = None
                 output = content
             self._parts.append(output if self._is_alone(tag.start, end.end) else output.strip("\n"))
 
-    def _output(self, tag: _Tag, content: str) -> str | None:
+    def _output(self, tag: _Tag, end: int, content: str) -> str | None:
         if not tag.name:
             return output_of_value(tag.arguments, self._site)
         output = output_of_tag(self._language, tag.name, tag.arguments, content, self._site)
-        return output if self._is_markup or output is None or "<" not in output else None
+        is_shown = self._is_markup or output is None or ("<" not in output and self._is_whole(tag.start, end))
+        return output if is_shown else None
+
+    def _is_whole(self, start: int, end: int) -> bool:
+        """Whether the text is nothing but a tag. A reference to a file is an address then, and no words."""
+        return start <= self._begin and self._end <= end
 
     def _is_alone(self, start: int, end: int) -> bool:
         """Whether nothing else is in the lines of a tag, so that it may become a block."""
