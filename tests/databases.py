@@ -9,10 +9,9 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from servers import PATIENCE, free_port
 
@@ -38,6 +37,8 @@ class DatabaseServer:
         folder: its own.
         options: further settings.
         primary: the server that it follows as a standby, if any.
+        prefix: of its commands, such as one that moves to another host.
+        network: of clients beside those of this host, as `10.77.0.0/24`.
 
     Attributes:
         url: of a database in which tests make schemas.
@@ -45,15 +46,31 @@ class DatabaseServer:
     """
 
     def __init__(
-        self, folder: Path, options: Mapping[str, str], primary: DatabaseServer | None = None
+        self,
+        folder: Path,
+        options: Mapping[str, str],
+        primary: DatabaseServer | None = None,
+        *,
+        prefix: Sequence[str] = (),
+        network: str = "",
     ) -> None:
+        folder.mkdir(exist_ok=True)
         self.port = free_port()
         self.url = f"postgresql://feedserver@127.0.0.1:{self.port}/postgres"
         self._folder = folder
-        self._user = _unprivileged()
         self._process: subprocess.Popen[bytes] | None = None
-        if self._user:
-            os.chown(folder, self._user["user"], self._user["group"])
+        self._prefix = [*prefix]
+        if os.geteuid() == 0:  # which PostgreSQL refuses
+            user = _unprivileged()
+            os.chown(folder, user.pw_uid, user.pw_gid)
+            self._prefix += [
+                "setpriv",
+                "--reuid",
+                str(user.pw_uid),
+                "--regid",
+                str(user.pw_gid),
+                "--clear-groups",
+            ]
         data = str(folder / "data")
         if primary is None:
             # No password on loopback, and no waiting for a disk that nobody needs later.
@@ -64,11 +81,14 @@ class DatabaseServer:
         lines = [f"{name} = '{value}'" for name, value in {**settings, **options}.items()]
         with (folder / "data" / "postgresql.conf").open("a") as file:
             file.write("\n".join(["", f"port = {self.port}", *lines, ""]))
+        if network:
+            with (folder / "data" / "pg_hba.conf").open("a") as file:
+                file.write(f"host all all {network} trust\n")
 
     def _run(self, name: str, *arguments: str) -> None:
         command = program(name)
         assert command is not None
-        subprocess.run([command, *arguments], check=True, stdout=subprocess.DEVNULL, cwd="/", **self._user)
+        subprocess.run([*self._prefix, command, *arguments], check=True, stdout=subprocess.DEVNULL, cwd="/")
 
     def start(self) -> None:
         """Start the server, and wait until it answers."""
@@ -76,11 +96,11 @@ class DatabaseServer:
         assert command is not None
         with (self._folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
-                [command, "-D", str(self._folder / "data")], stdout=log, stderr=log, cwd="/", **self._user
+                [*self._prefix, command, "-D", str(self._folder / "data")], stdout=log, stderr=log, cwd="/"
             )
         end = time.monotonic() + PATIENCE
-        ready = program("pg_isready") or "pg_isready"
-        while subprocess.run([ready, "-q", "-h", "127.0.0.1", "-p", str(self.port)], check=False).returncode:
+        ready = [*self._prefix, program("pg_isready") or "pg_isready"]
+        while subprocess.run([*ready, "-q", "-h", "127.0.0.1", "-p", str(self.port)], check=False).returncode:
             assert time.monotonic() < end, (self._folder / "log").read_text()
             time.sleep(0.05)
 
@@ -112,15 +132,11 @@ def _children(pid: int) -> list[int]:
     return [int(child) for child in path.read_text().split()] if path.exists() else []
 
 
-def _unprivileged() -> dict[str, Any]:
-    """The options of a process that is not root's, as PostgreSQL demands."""
-    if os.geteuid() != 0:
-        return {}
+def _unprivileged() -> pwd.struct_passwd:
     try:
-        user = pwd.getpwnam("postgres")
+        return pwd.getpwnam("postgres")
     except KeyError:
-        user = pwd.getpwnam("nobody")
-    return {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
+        return pwd.getpwnam("nobody")
 
 
 @contextmanager
