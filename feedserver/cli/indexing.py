@@ -46,7 +46,7 @@ def index_once(lock: IndexerLock, plan: Plan) -> Summary:
 
 
 def lock_after_scan(plan: Plan) -> IndexerLock | None:
-    """Wait until the running indexer has finished a scan that began after now.
+    """Wait until the running indexer has published all that a scan found which began after now.
 
     Returns:
         None; or, if that indexer ended before it had done so, its lock, for the caller to index.
@@ -60,8 +60,9 @@ def lock_after_scan(plan: Plan) -> IndexerLock | None:
     try:
         while (lock := IndexerLock.acquire(state_dir)) is None:
             if store.is_indexed():
-                scan = reader.facts().scan
-                if scan is not None and scan.started >= begun:
+                facts = reader.facts()
+                # A file that was written a moment ago is published when it has been still for a while.
+                if facts.scan is not None and facts.scan.started >= begun and not facts.pending:
                     return None
             time.sleep(LOOK_SECONDS)
     finally:

@@ -133,7 +133,7 @@ class BuildFacts(Facts, frozen=True):
         sequence: the number of its last commit.
         published_by: the latest time by which something was published, in seconds since the epoch.
         open_month: the first month that has not ended, as `archives` numbers months.
-        pending: how many files were found and are not read yet.
+        pending: how many files were found and are not read yet, or not still enough to be published.
         scan: the last one.
         change: the last one.
         clock_jump: the last one.

@@ -263,13 +263,16 @@ class BuildKeeper:
         self.history.note(facts.mirrored or HistoryFacts())
         return True
 
-    def note_scan(self, scan: FinishedScan) -> None:
-        """Note a finished scan, and facts of the history: for the status, and in case the history is lost."""
+    def note_scan(self, scan: FinishedScan, waiting: int) -> None:
+        """Note a finished scan, and facts of the history: for the status, and in case the history is lost.
+
+        `waiting` is the number of files that it found and that are to be published later.
+        """
         facts = self.history.facts()
         self.writer.note(
             BuildFacts(
                 scan=scan,
-                pending=0,
+                pending=waiting,
                 beginning=facts.beginning,
                 copied=self._builds.copied(),
                 mirrored=HistoryFacts(roots=facts.roots, ids=facts.ids, seen_roots=facts.seen_roots),

@@ -74,6 +74,7 @@ class Indexer:
         self._settling: Settling | None = None
         self._jobs: list[Job] = []
         self._waiting: dict[FileKey, Wanted] = {}
+        self._is_waiting = False  # some files of the last scan are not published yet, as the index notes
         builds = open_store(plan.store).builds()
         self._keeper = BuildKeeper(builds, plan.fingerprint, plan.selections, self._now())
         self._folders = Folders(plan, self._keeper, self._now)
@@ -144,8 +145,10 @@ class Indexer:
         finished = self._clock()
         ownership.record(self._keeper.history, self._plan.ownership)
         self._keeper.note_scan(
-            FinishedScan(started=moment(started), finished=moment(finished), files=job.found)
+            FinishedScan(started=moment(started), finished=moment(finished), files=job.found),
+            self._settle_count(),
         )
+        self._is_waiting = bool(self._settle_count())
         return Summary(
             files=job.found,
             read=job.queue.count,
@@ -247,7 +250,13 @@ class Indexer:
             # A file that is again as the index has it waits for nothing.
             for key in ripe & self._settling.due(now):
                 self._settling.forget(key)
+        if self._is_waiting and not self._settle_count():
+            self._is_waiting = False
+            self._keeper.writer.note(BuildFacts(pending=0))
         return changed
+
+    def _settle_count(self) -> int:
+        return 0 if self._settling is None else self._settling.count()
 
     def _ripe(self, settling: Settling, now: float) -> set[FileKey]:
         """The files that have waited long enough."""

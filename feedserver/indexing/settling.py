@@ -200,6 +200,10 @@ class Settling:
         """Whether a file is missing and not yet retracted."""
         return key in self._missing
 
+    def count(self) -> int:
+        """How many files wait."""
+        return len(self._written) + len(self._missing)
+
     def has_missing(self) -> bool:
         """Whether any file is missing and not yet retracted."""
         return bool(self._missing)
