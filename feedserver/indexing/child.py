@@ -27,7 +27,7 @@ from feedserver.system.processes import freeze_imports
 log = logging.getLogger(__name__)
 
 # Between two attempts of an indexer that waits for a database, or for another indexer to end.
-WAIT_SECONDS = 1.0
+WAIT_SECONDS = 0.5
 
 # If the history is lost again and again, this process cannot mend the cause.
 MOST_LOSSES = 3
