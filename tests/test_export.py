@@ -28,8 +28,9 @@ from servers import BASE_URL, REPOSITORY, feedserver, index, quiet_app, serve, s
 
 from feedserver.errors import ExportError, StateError, UnknownAddressError
 from feedserver.export import run
-from feedserver.export.folder import OWN, Folder, UnitRecord, Writer, Written
-from feedserver.export.site import SUFFIXES, ExportSite, Made, Scope, Unit
+from feedserver.export.folder import SUFFIXES, Folder, FolderWriter
+from feedserver.export.site import ExportSite, Scope, Unit
+from feedserver.export.target import OWN, Made, UnitRecord, Written
 from feedserver.feeds.representation import ENCODINGS
 from feedserver.index.catalogue import CatalogueReader
 from feedserver.index.sqlite import builds
@@ -594,7 +595,7 @@ def test_a_folder_that_another_process_finds_empty_is_made_again(
             removed.append(path)
             os.rmdir(path, dir_fd=dir_fd)
 
-    with Folder(tmp_path / "out"), contextlib.closing(Writer(tmp_path / "out", ())) as writer:
+    with Folder(tmp_path / "out"), contextlib.closing(FolderWriter(tmp_path / "out", ())) as writer:
         monkeypatch.setattr(os, "mkdir", made_and_removed)
         # Without an end the writer would wait for a folder that something else keeps removing.
         ends = pytest.raises(FileNotFoundError) if removals > 2 else contextlib.nullcontext()
@@ -844,7 +845,7 @@ def test_what_lies_where_the_folder_of_a_listing_was_outlives_the_listing(
 
 @pytest.mark.parametrize("target", ["nowhere", "topics/ai"])
 def test_a_link_to_nowhere_in_place_of_a_folder_is_in_the_way(tmp_path: Path, target: str) -> None:
-    with Folder(tmp_path / "out"), contextlib.closing(Writer(tmp_path / "out", ())) as writer:
+    with Folder(tmp_path / "out"), contextlib.closing(FolderWriter(tmp_path / "out", ())) as writer:
         (tmp_path / "out/topics").mkdir()
         (tmp_path / "out/topics/ai").symlink_to(tmp_path / target)
 
@@ -899,7 +900,7 @@ def tree_of(folder: Path) -> dict[str, tuple[int, int, bytes]]:
 def small(tmp_path: Path) -> Path:
     """An export of one document."""
     out = tmp_path / "out"
-    with Folder(out) as folder, contextlib.closing(Writer(out, ())) as writer:
+    with Folder(out) as folder, contextlib.closing(FolderWriter(out, ())) as writer:
         mtime = writer.write("topics/ai.rss", {"": b"AI"}, None, None)
         folder.record([UnitRecord("/topics/ai", "", (Written("topics/ai.rss", "", mtime),))])
         folder.finish()
@@ -1045,7 +1046,7 @@ def test_what_lies_in_place_of_a_document_is_not_written_to(
 ) -> None:
     out = tmp_path / "out"
     write_file(tmp_path, "victim", "of others")
-    with Folder(out), contextlib.closing(Writer(out, ["topics/ai.rss"] if is_ours else [])) as writer:
+    with Folder(out), contextlib.closing(FolderWriter(out, ["topics/ai.rss"] if is_ours else [])) as writer:
         (out / "topics").mkdir()
         plant(out / "topics/ai.rss")
         refused = contextlib.nullcontext() if is_ours else pytest.raises(ExportError, match="in the way")

@@ -21,8 +21,8 @@ from servers import BASE_URL, Server, feedserver, index, serve, settings_of, sta
 from test_export import LONG, damage, files
 
 from feedserver.export import run, watch
-from feedserver.export.folder import OWN
-from feedserver.export.site import ExportSite, Made, Scope, Unit
+from feedserver.export.site import ExportSite, Scope, Unit
+from feedserver.export.target import OWN, Made
 from feedserver.export.watch import ExportWatch
 from feedserver.index.sqlite import builds
 from feedserver.settings.sources import Settings

@@ -19,62 +19,26 @@ import os
 import shutil
 import sqlite3
 import stat
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing, contextmanager, suppress
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import ExitStack, closing, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
 
 from feedserver.errors import ExportError
+from feedserver.export.notes import Notes, named_errors
+from feedserver.export.target import OWN, Made, UnitRecord, Written
 from feedserver.export.tree import Tree, in_the_way, is_inside
-from feedserver.feeds.representation import last_modified_after
+from feedserver.feeds.representation import ENCODINGS, digest, last_modified_after
 
-OWN = ".feedserver-export"
+# The encodings of a document are files beside it, as static servers look for them.
+SUFFIXES: Mapping[str, str] = {"br": ".br", "gzip": ".gz"}
+
 _INCOMING = f"{OWN}/incoming"
 _LOCK = "lock"
 _STATE = "state.sqlite"
 _JOURNAL = "*.paths"
-
-# Raised when the database has another form; a folder of another one is written anew.
-_VERSION = 1
-
-_TABLES = """
-CREATE TABLE IF NOT EXISTS unit (
-    name TEXT PRIMARY KEY, signature TEXT NOT NULL, documents INTEGER NOT NULL, files BLOB NOT NULL
-) WITHOUT ROWID;
-"""
-
-
-class Written(msgspec.Struct, frozen=True, array_like=True):
-    """A document in the folder: its path, the digest of its bytes in all encodings, its modification time.
-
-    `suffixes` are those of the files beside it, one for each encoding that it has. `source` as `site.Made`
-    has it, `retraction` as its unit had it then.
-    """
-
-    path: str
-    digest: str
-    mtime: int
-    suffixes: tuple[str, ...] = ()
-    source: str = ""
-    retraction: str = ""
-
-    @property
-    def files(self) -> list[str]:
-        """The paths of all its files."""
-        return [self.path + suffix for suffix in ("", *self.suffixes)]
-
-
-_WRITTEN = msgspec.msgpack.Decoder(tuple[Written, ...])
-
-
-class UnitRecord(msgspec.Struct, frozen=True, array_like=True):
-    """The record of a unit: its files, and the signature for which they were made."""
-
-    name: str
-    signature: str
-    written: tuple[Written, ...]
 
 
 class Folder:
@@ -107,11 +71,21 @@ class Folder:
                 fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 raise ExportError(path, "another export is writing to it") from None
-            with named_errors(path):
-                self._database = opened.enter_context(closing(sqlite3.connect(path / OWN / _STATE)))
-                self._open_database()
+            with named_errors(self.notes):
+                self._records = opened.enter_context(closing(Notes(sqlite3.connect(path / OWN / _STATE))))
+                self._open_records()
                 self._recover()
             self._opened = opened.pop_all()
+
+    @property
+    def address(self) -> str:
+        """Its path."""
+        return str(self.path)
+
+    @property
+    def notes(self) -> Path:
+        """The database of its records."""
+        return self.path / OWN / _STATE
 
     def __enter__(self) -> Folder:
         return self
@@ -135,34 +109,26 @@ class Folder:
 
     def signatures(self) -> dict[str, str]:
         """The signatures of all units that have files."""
-        return dict(self._database.execute("SELECT name, signature FROM unit"))
+        return self._records.signatures()
 
     def written(self, name: str) -> tuple[Written, ...]:
         """The files of a unit."""
-        row = self._database.execute("SELECT files FROM unit WHERE name = ?", (name,)).fetchone()
-        return () if row is None else _WRITTEN.decode(row[0])
+        return self._records.written(name)
 
     def documents(self) -> int:
         """How many documents are in the folder."""
-        count: int = self._database.execute("SELECT total(documents) FROM unit").fetchone()[0]
-        return int(count)
+        return self._records.documents()
 
     def record(self, records: Iterable[UnitRecord]) -> None:
         """Record written files."""
-        rows = [
-            (one.name, one.signature, len(one.written), msgspec.msgpack.encode(one.written))
-            for one in records
-        ]
-        with self._database:
-            self._database.executemany("INSERT OR REPLACE INTO unit VALUES (?, ?, ?, ?)", rows)
+        self._records.record(records)
 
     def forget(self, name: str) -> int:
         """Remove the files of a unit that is gone; how many documents they were."""
         gone = self.written(name)
         self.record([UnitRecord(name, "", gone)])  # from here on it may have lost some
         self._tree.remove(file for one in gone for file in one.files)
-        with self._database:
-            self._database.execute("DELETE FROM unit WHERE name = ?", (name,))
+        self._records.forget(name)
         return len(gone)
 
     def finish(self, *, is_complete: bool = True) -> None:
@@ -173,8 +139,7 @@ class Folder:
         if self.strays and not is_complete:
             return
         if self.strays:
-            owned = {file for name in self.signatures() for one in self.written(name) for file in one.files}
-            self._tree.remove(self.strays - owned)
+            self._tree.remove(self.strays - self._records.files())
             self.strays = frozenset()
         self._empty_incoming()
 
@@ -185,17 +150,7 @@ class Folder:
         # A line that was cut off names a file that was not renamed into place yet. One that names no file of
         # an export was written by another program.
         self.strays = frozenset(line for line in self._journal_lines() if _may_be_ours(line))
-        doubtful = [
-            UnitRecord(name, "", tuple(self._doubted(one) for one in self.written(name)))
-            for name in (self.signatures() if self.strays else ())
-            if any(file in self.strays for one in self.written(name) for file in one.files)
-        ]
-        self.record(doubtful)
-
-    def _doubted(self, one: Written) -> Written:
-        if self.strays.isdisjoint(one.files):
-            return one
-        return msgspec.structs.replace(one, digest="", source="")
+        self._records.doubt(self.strays)
 
     def _journal_lines(self) -> Iterator[str]:
         with self._tree.folder(_INCOMING) as incoming:
@@ -221,19 +176,14 @@ class Folder:
         with self._tree.folder(_INCOMING, make=True):
             pass
 
-    def _open_database(self) -> None:
-        version = self._database.execute("PRAGMA user_version").fetchone()[0]
-        if version not in (0, _VERSION):
+    def _open_records(self) -> None:
+        if not self._records.prepare():
             raise ExportError(
                 self.path, "was exported by another version of feedserver; name a new folder, or empty it"
             )
-        # A crash of the machine may lose the last records, and those files are then written again.
-        self._database.execute("PRAGMA journal_mode = WAL")
-        self._database.execute("PRAGMA synchronous = OFF")
-        self._database.executescript(_TABLES + f"PRAGMA user_version = {_VERSION};")
 
 
-class Writer:
+class FolderWriter:
     """Writes the files of documents below an export folder, for one process.
 
     Attributes:
@@ -258,8 +208,22 @@ class Writer:
         """Close the journal."""
         self._opened.close()
 
-    def remove(self, files: Sequence[str]) -> None:
+    def put(self, made: Made, before: Written | None) -> Written:
+        """Write a document with its encodings, if it differs from the existing one; as `target.Writer`."""
+        variants = {"": made.representation.body}
+        for encoding in ENCODINGS:
+            coded = made.representation.encoded(encoding)
+            if coded is not None:
+                variants[SUFFIXES[encoding]] = coded
+        name = digest(b"".join(variants.values()))
+        if before is not None and before.digest == name:
+            return msgspec.structs.replace(before, source=made.source)
+        mtime = self.write(made.path, variants, made.representation.last_modified, before)
+        return Written(made.path, name, mtime, tuple(filter(None, variants)), made.source)
+
+    def remove(self, files: Iterable[str]) -> None:
         """Remove files of the export."""
+        files = list(files)
         self._note(files)
         self._tree.remove(files)
 
@@ -334,21 +298,6 @@ def _may_be_ours(file: str) -> bool:
     """Whether a line of a journal can name a file of an export; of its own notes, only those for others."""
     is_own = file.partition("/")[0] == OWN
     return is_inside(file) and (not is_own or file.endswith(".map"))
-
-
-@contextmanager
-def named_errors(path: Path) -> Iterator[None]:
-    """Make an error of the database of an export folder one of the family."""
-    try:
-        yield
-    except sqlite3.Error as error:
-        raise ExportError(path / OWN / _STATE, f"cannot be used: {error}") from error
-
-
-def left_over(before: Iterable[Written], after: Iterable[Written]) -> list[str]:
-    """The files of a unit that it has no more, be it that a document or one of its encodings is gone."""
-    kept = {file for one in after for file in one.files}
-    return [file for one in before for file in one.files if file not in kept]
 
 
 def _moment(last_modified: datetime | None, known: Written | None) -> int:

@@ -24,9 +24,10 @@ import msgspec
 from sqlalchemy.exc import SQLAlchemyError
 
 from feedserver.errors import ExportError, FeedserverError, IndexMovedError, UnknownAddressError
-from feedserver.export.folder import Folder, UnitRecord, Writer, Written, left_over, named_errors
-from feedserver.export.site import SUFFIXES, ExportPlan, ExportSite, Made, Unit
-from feedserver.feeds.representation import ENCODINGS, digest
+from feedserver.export.notes import named_errors
+from feedserver.export.site import ExportPlan, ExportSite, Unit
+from feedserver.export.target import Target, UnitRecord, Written, left_over
+from feedserver.export.targets import open_target, open_writer
 from feedserver.index.transactions import damaged_value
 from feedserver.model import Value
 from feedserver.system.processes import cores, spawned_pool
@@ -82,7 +83,7 @@ class ExportSummary(Value, frozen=True):
 
 
 class UnitJob(msgspec.Struct, frozen=True, array_like=True):
-    """A unit to make, and its files in the folder."""
+    """A unit to make, and its documents in the target."""
 
     unit: Unit
     known: tuple[Written, ...]
@@ -101,59 +102,59 @@ class Start(msgspec.Struct, frozen=True):
     """The arguments for the start of a process of the pool."""
 
     plan: ExportPlan
-    folder: str
+    target: str
     strays: frozenset[str]
     revision: str
 
 
 def export(
-    plan: ExportPlan, folder: Path, progress: Callable[[ExportProgress], None] | None = None
+    plan: ExportPlan, address: Path | str, progress: Callable[[ExportProgress], None] | None = None
 ) -> ExportSummary:
-    """Bring a folder up to date with the index, once.
+    """Bring a target up to date with the index, once.
 
     Args:
         plan: the site, and the parts of it to export.
-        folder: a new or empty one, or one that was made by this.
+        address: of a new or empty target, or of one that was made by this.
         progress: called as units are made.
 
     Raises:
-        ExportError: if the folder holds something that is no export, or a process of the pool dies; or, when
+        ExportError: if the target holds something that is no export, or a process of the pool dies; or, when
             all else is written, if something in it is in the way, or something cannot be made.
         IndexNotReadyError: before the first index is complete.
     """
-    with closing(ExportSite(plan)) as site, Folder(folder) as target:
+    with closing(ExportSite(plan)) as site, open_target(str(address)) as target:
         try:
             summary = bring_up_to_date(target, site, progress)
         except BrokenProcessPool as error:
-            raise ExportError(folder, f"{death(error)}; export again") from error
+            raise ExportError(address, f"{death(error)}; export again") from error
     if summary.failures:
         others = f" ({len(summary.failures) - 1} more like this)" if len(summary.failures) > 1 else ""
-        raise ExportError(folder, f"{summary.failures[0]}{others}")
+        raise ExportError(address, f"{summary.failures[0]}{others}")
     return summary
 
 
 def bring_up_to_date(
-    target: Folder,
+    target: Target,
     site: ExportSite,
     progress: Callable[[ExportProgress], None] | None = None,
     is_stopped: Callable[[], bool] = lambda: False,
 ) -> ExportSummary:
-    """Bring an open folder up to date with the index.
+    """Bring an open target up to date with the index.
 
     Args:
-        target: the folder. After an error it must be opened anew, which reads its records again.
-        site: the site that the folder is to hold.
+        target: to write to. After an error it must be opened anew, which reads its records again.
+        site: the site that the target is to hold.
         progress: as for `export`.
         is_stopped: asked between documents; the next export writes the rest.
 
     Raises:
-        ExportError: if the records of the folder cannot be read or written.
-        OSError: if the folder cannot be written.
+        ExportError: if the records of the target cannot be read or written.
+        OSError: if the target cannot be written.
         BrokenProcessPool: if a process of the pool dies; `death` says how.
         IndexNotReadyError: before the first index is complete.
     """
-    with named_errors(target.path):
-        start = Start(site.plan, str(target.path), target.strays, site.revision())
+    with named_errors(target.notes):
+        start = Start(site.plan, target.address, target.strays, site.revision())
         units, known = site.units(), target.signatures()
         removed = sum(target.forget(name) for name in known.keys() - {unit.name for unit in units})
         due = [unit for unit in units if known.get(unit.name) != unit.signature]
@@ -263,7 +264,7 @@ class _Maker:
         self._revision = start.revision
         self._is_stopped = is_stopped
         self._site = site
-        self._writer = Writer(Path(start.folder), start.strays)
+        self._writer = open_writer(start.target, start.strays)
 
     def close(self) -> None:
         self._writer.close()
@@ -302,24 +303,11 @@ class _Maker:
         for made in self._site.documents(unit, by_source):
             if self._is_stopped():
                 return None
-            one = by_source[made] if isinstance(made, str) else self._put(made, known.get(made.path))
+            one = by_source[made] if isinstance(made, str) else self._writer.put(made, known.get(made.path))
             one = msgspec.structs.replace(one, retraction=unit.retraction)
             known[one.path] = one
             after.append(one)
         return after
-
-    def _put(self, made: Made, before: Written | None) -> Written:
-        """Write a document, if it differs from the existing one."""
-        variants = {"": made.representation.body}
-        for encoding in ENCODINGS:
-            coded = made.representation.encoded(encoding)
-            if coded is not None:
-                variants[SUFFIXES[encoding]] = coded
-        name = digest(b"".join(variants.values()))
-        if before is not None and before.digest == name:
-            return msgspec.structs.replace(before, source=made.source)
-        mtime = self._writer.write(made.path, variants, made.representation.last_modified, before)
-        return Written(made.path, name, mtime, tuple(filter(None, variants)), made.source)
 
     def _doubted(self, job: UnitJob, done: Done) -> Done:
         """The same; to be looked at again if the index moved on while the unit was made."""

@@ -18,13 +18,13 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
 
 import msgspec
 
 from feedserver.errors import IndexMovedError
-from feedserver.export.folder import OWN
+from feedserver.export.folder import SUFFIXES
 from feedserver.export.moved import nginx_lines
+from feedserver.export.target import OWN, Made
 from feedserver.feeds.cache import open_cache
 from feedserver.feeds.channels import SiteFacts, make_feed
 from feedserver.feeds.document import Document
@@ -49,8 +49,6 @@ from feedserver.render import MEDIA_TYPES, render
 from feedserver.site import directory, icons, pages, status
 from feedserver.site.addresses import GROUPS, ListTarget, parse
 from feedserver.site.pages import SiteChrome
-
-SUFFIXES: Mapping[str, str] = {"br": ".br", "gzip": ".gz"}
 
 # How long file systems let the name of a file be, in bytes (addresses are ASCII); and the ends of ours.
 _LONGEST_NAME = 255
@@ -102,14 +100,6 @@ class Unit(Value, frozen=True):
     key: ListingKey | None = None
     weight: int = 1
     retraction: str = ""
-
-
-class Made(NamedTuple):
-    """A document and its path in the folder. `source` is empty, or stands for all that is in its bytes."""
-
-    path: str
-    representation: Representation
-    source: str = ""
 
 
 class ExportSite:

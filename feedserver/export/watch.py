@@ -1,8 +1,8 @@
-"""Keeps an export folder up to date while articles change.
+"""Keeps the target of an export up to date while articles change.
 
 Looks at the index as the threads of a server do (`index.store.Serving`), and exports after each commit that
-changed something, one export at a time: the next one includes commits that happen meanwhile. The folder stays
-locked between exports. It is opened anew after an error, and if another folder is at its path. A failure is
+changed something, one export at a time: the next one includes commits that happen meanwhile. The target stays
+locked between exports. It is opened anew after an error, and if another one is in its place. A failure is
 logged once and tried again at growing intervals; the watch ends only when it is stopped. Does not index, and
 does not depend on the process that does.
 """
@@ -20,9 +20,10 @@ from pathlib import Path
 from sqlalchemy.exc import SQLAlchemyError
 
 from feedserver.errors import FeedserverError, IndexNotReadyError
-from feedserver.export.folder import Folder
 from feedserver.export.run import Failure, bring_up_to_date, death
 from feedserver.export.site import ExportPlan, ExportSite
+from feedserver.export.target import Target
+from feedserver.export.targets import open_target
 
 log = logging.getLogger(__name__)
 
@@ -35,25 +36,25 @@ LONGEST_RETRY_SECONDS = 60.0
 
 
 class ExportWatch:
-    """The watch over one folder. A context manager; for one thread.
+    """The watch over one target. A context manager; for one thread.
 
     Args:
         plan: the site, and the parts of it to export.
-        folder: as for `run.export`.
+        address: as for `run.export`.
         is_stopped: asked all the time; ends an export between two documents, too.
 
     Raises:
-        ExportError: on construction, if the folder is no export or another export has it.
+        ExportError: on construction, if the target is no export or another export has it.
         OSError: on construction, if it cannot be made or written.
     """
 
-    def __init__(self, plan: ExportPlan, folder: Path, is_stopped: Callable[[], bool]) -> None:
+    def __init__(self, plan: ExportPlan, address: Path | str, is_stopped: Callable[[], bool]) -> None:
         self._plan = plan
-        self._path = folder
+        self._address = str(address)
         self._is_stopped = is_stopped
-        self._folder: Folder | None = Folder(folder)
+        self._target: Target | None = open_target(self._address)
         self._site: ExportSite | None = None
-        self._exported = ""  # the revision that the folder is of
+        self._exported = ""  # the revision that the target is of
         self._told: frozenset[str] = frozenset()
         self._patience = FIRST_RETRY_SECONDS
         self._not_before = 0.0
@@ -66,10 +67,10 @@ class ExportWatch:
         self.close()
 
     def close(self) -> None:
-        """Give up the folder and the index; the next look opens both anew."""
-        folder, self._folder = self._folder, None
-        if folder is not None:
-            folder.close()
+        """Give up the target and the index; the next look opens both anew."""
+        target, self._target = self._target, None
+        if target is not None:
+            target.close()
         site, self._site = self._site, None
         if site is not None:
             site.close()
@@ -104,7 +105,7 @@ class ExportWatch:
     def _export(self, site: ExportSite) -> Sequence[Failure]:
         begun = time.perf_counter()
         try:
-            summary = bring_up_to_date(self._open_folder(), site, is_stopped=self._is_stopped)
+            summary = bring_up_to_date(self._open_target(), site, is_stopped=self._is_stopped)
         except IndexNotReadyError:
             self._start_over()
             raise
@@ -117,17 +118,17 @@ class ExportWatch:
         )
         return summary.failures
 
-    def _open_folder(self) -> Folder:
-        """The folder that is at the path now: files are written by path, whichever folder is locked."""
-        if self._folder is not None and not self._folder.is_in_place():
-            self._folder.close()
-            self._folder = None
-        if self._folder is None:
-            self._folder = Folder(self._path)
-        return self._folder
+    def _open_target(self) -> Target:
+        """The target that is at the address now: it is written by address, whichever is locked."""
+        if self._target is not None and not self._target.is_in_place():
+            self._target.close()
+            self._target = None
+        if self._target is None:
+            self._target = open_target(self._address)
+        return self._target
 
     def _start_over(self) -> None:
-        """Open all anew at the next look, which reads the records of the folder again."""
+        """Open all anew at the next look, which reads the records of the target again."""
         self._exported = ""
         self.close()
 
@@ -149,9 +150,9 @@ class ExportWatch:
     def _told_as(self, error: Exception) -> tuple[str, str]:
         """The sentence of an error; and where the program failed, if it is none that can be expected."""
         if isinstance(error, OSError):
-            return f"{error.filename2 or error.filename or self._path}: {error.strerror}", ""
+            return f"{error.filename2 or error.filename or self._address}: {error.strerror}", ""
         if isinstance(error, BrokenProcessPool):
-            return f"{self._path}: {death(error)}", ""
+            return f"{self._address}: {death(error)}", ""
         if isinstance(error, SQLAlchemyError):
             return f"the index or the publication history cannot be used: {error.__cause__ or error}", ""
         if isinstance(error, FeedserverError):
