@@ -18,8 +18,9 @@ from werkzeug.test import EnvironBuilder
 from werkzeug.wrappers import Request as WerkzeugRequest
 
 from feedserver.feeds.representation import Representation, digest
+from feedserver.site.caching import CachePolicy
 from feedserver.web import responses
-from feedserver.web.policies import FEED_VARY, CachePolicy, feed_policy
+from feedserver.web.policies import FEED_VARY, feed_policy
 from feedserver.web.responses import document_response, page_response
 
 NOON = datetime(2025, 6, 1, 12, 0, 0, tzinfo=UTC)

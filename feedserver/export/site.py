@@ -49,6 +49,7 @@ from feedserver.render import MEDIA_TYPES, render
 from feedserver.site import directory, icons, pages, status
 from feedserver.site.addresses import GROUPS, ListTarget, parse
 from feedserver.site.pages import SiteChrome
+from feedserver.site.static_files import static_file
 
 # How long file systems let the name of a file be, in bytes (addresses are ASCII); and the ends of ours.
 _LONGEST_NAME = 255
@@ -321,7 +322,7 @@ class ExportSite:
 
 
 def _static_file(address: str, name: str) -> Made:
-    return _made(address, "", (pages.STATIC_DIR / name).read_bytes())
+    return Made(_file(address), static_file(name))
 
 
 def _has_place(key: ListingKey) -> bool:

@@ -12,6 +12,7 @@ from functools import lru_cache
 from werkzeug.http import http_date, remove_entity_headers
 
 from feedserver.feeds.representation import ENCODINGS, IDENTITY, Representation, choose_encoding
+from feedserver.site.caching import content_type
 from feedserver.web.policies import ResponsePolicy
 
 # Header lines in their order, as WSGI has them.
@@ -23,8 +24,6 @@ CORS = (
     ("Access-Control-Allow-Origin", "*"),
     ("Access-Control-Expose-Headers", "ETag, Last-Modified, Link, IM, Retry-After, Date, Age"),
 )
-
-_BINARY_TYPES = ("image/png", "image/x-icon")
 
 # A few dozen spellings, of at most 60 characters, make up nearly all requests. Longer ones are not cached,
 # because clients can send any number of them.
@@ -58,7 +57,7 @@ def document_headers(
             (RFC 9110 section 8.8.2.1), and an earlier one would hide a change within that second.
     """
     suffix = "" if encoding == IDENTITY else f"-{encoding}"
-    headers = [("Content-Type", _content_type(representation.media_type)), ("Content-Length", str(size))]
+    headers = [("Content-Type", content_type(representation.media_type)), ("Content-Length", str(size))]
     if suffix:
         headers.append(("Content-Encoding", encoding))
     headers += [
@@ -70,10 +69,6 @@ def document_headers(
     if representation.last_modified is not None and representation.last_modified <= now:
         headers.append(("Last-Modified", http_date(representation.last_modified)))
     return [*headers, *policy.others, *CORS]
-
-
-def _content_type(media_type: str) -> str:
-    return media_type if media_type in _BINARY_TYPES else f"{media_type}; charset=utf-8"
 
 
 def headers_unchanged(headers: Headers) -> Headers:

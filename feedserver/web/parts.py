@@ -8,11 +8,11 @@ from flask import current_app
 
 from feedserver.feeds.publisher import Publisher
 from feedserver.model import Value
+from feedserver.site.caching import CachePolicy
 from feedserver.site.documents import SiteDocuments
 from feedserver.site.pages import SiteChrome
 from feedserver.web.existence import Addresses
 from feedserver.web.fast_path import FastPath
-from feedserver.web.policies import CachePolicy
 from feedserver.web.static_files import StaticFiles
 
 # Where Flask keeps them: `app.extensions`.

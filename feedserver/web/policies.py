@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from feedserver.model import Value
+from feedserver.site.caching import OF_STATIC_FILES
 from feedserver.web.visitors import NAVIGATION_HEADERS
 
 # A page loads nothing from other sites but pictures.
@@ -18,10 +19,7 @@ METHODS = ("GET", "HEAD", "OPTIONS")
 
 # Seconds.
 RETRY_AFTER = 5
-NOT_FOUND_MAX_AGE = 60
 REDIRECT_MAX_AGE = 86_400
-STATIC_MAX_AGE = 86_400
-ARCHIVE_MAX_AGE = 86_400
 
 # A browser that opens the address of a feed in a tab is redirected to the page of the feed, so the response
 # depends on the headers by which such a request is recognised.
@@ -32,33 +30,6 @@ PAGE_HEADERS = (
     ("Content-Security-Policy", CONTENT_SECURITY_POLICY),
     ("Referrer-Policy", "strict-origin-when-cross-origin"),
 )
-
-
-class CachePolicy(Value, frozen=True):
-    """How long responses may be cached, in seconds."""
-
-    max_age: int
-    stale_while_revalidate: int
-    stale_if_error: int
-    page_max_age: int
-
-    def of_feeds(self) -> str:
-        """`Cache-Control` of feed documents (RFC 5861 for the stale ones)."""
-        return (
-            f"max-age={self.max_age}, stale-while-revalidate={self.stale_while_revalidate}, "
-            f"stale-if-error={self.stale_if_error}"
-        )
-
-    def of_archives(self) -> str:
-        """`Cache-Control` of archive documents: a day at least, after which a retraction must reach them."""
-        return (
-            f"max-age={max(self.max_age, ARCHIVE_MAX_AGE)}, "
-            f"stale-while-revalidate={self.stale_while_revalidate}, stale-if-error={self.stale_if_error}"
-        )
-
-    def of_pages(self) -> str:
-        """`Cache-Control` of pages and lists: a stale one is sent only if there is no current one."""
-        return f"max-age={self.page_max_age}, stale-if-error={self.stale_if_error}"
 
 
 class ResponsePolicy(Value, frozen=True):
@@ -87,4 +58,4 @@ def page_policy(cache_control: str) -> ResponsePolicy:
 
 def static_policy() -> ResponsePolicy:
     """The policy of static files. Pages name each with its digest, so caches may keep it."""
-    return ResponsePolicy(cache_control=f"max-age={STATIC_MAX_AGE}")
+    return ResponsePolicy(cache_control=OF_STATIC_FILES)

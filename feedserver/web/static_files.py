@@ -2,19 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Final
+from collections.abc import Iterable
 
-from feedserver.feeds.representation import Representation, digest
+from feedserver.feeds.representation import Representation
 from feedserver.site import icons, pages
-
-_TYPES: Final[Mapping[str, str]] = {
-    ".css": "text/css",
-    ".ico": "image/x-icon",
-    ".js": "text/javascript",
-    ".png": "image/png",
-    ".svg": "image/svg+xml",
-}
+from feedserver.site.static_files import static_file
 
 
 class StaticFiles:
@@ -27,7 +19,7 @@ class StaticFiles:
     def __init__(self, icon_addresses: Iterable[str]) -> None:
         names = {f"/static/{name}": name for name in pages.STATIC_DIGESTS}
         names |= {address: icons.ADDRESSES[address] for address in icon_addresses}
-        self._files = {address: _represent(name) for address, name in names.items()}
+        self._files = {address: static_file(name) for address, name in names.items()}
 
     def at(self, address: str) -> Representation:
         """The file at an address. Raises KeyError if there is none."""
@@ -36,9 +28,3 @@ class StaticFiles:
     def cached(self, name: str) -> Representation | None:
         """The file at an address, as `fast_path.Documents.cached`."""
         return self._files.get(name)
-
-
-def _represent(name: str) -> Representation:
-    file = pages.STATIC_DIR / name
-    body = file.read_bytes()
-    return Representation(body, _TYPES[file.suffix], digest(body))

@@ -21,10 +21,9 @@ from feedserver.site import pages
 from feedserver.system.processes import freeze_imports
 from feedserver.web.application import Background, create_app
 from feedserver.web.parts import WebOptions
-from feedserver.web.policies import CachePolicy
 from feedserver.wiring.indexing import make_plan, prepare_state
 from feedserver.wiring.planning import is_local
-from feedserver.wiring.publishing import make_publisher
+from feedserver.wiring.publishing import cache_policy, make_publisher
 from feedserver.wiring.serving import join_servers
 
 # Where Flask keeps the background: `app.extensions`.
@@ -98,12 +97,7 @@ def make_app(settings: Settings, background: Background | None = None) -> Flask:
         redirects=dict(settings.redirects),
         status_token=settings.status.token,
         is_public=not is_local(settings.public_url),
-        cache_policy=CachePolicy(
-            max_age=settings.http.max_age,
-            stale_while_revalidate=settings.http.stale_while_revalidate,
-            stale_if_error=settings.http.stale_if_error,
-            page_max_age=settings.http.page_max_age,
-        ),
+        cache_policy=cache_policy(settings),
         root_names=tuple(str(root.path) for root in settings.articles),
     )
     # Before a fork or a request, so that no client waits for it.

@@ -9,6 +9,7 @@ from feedserver.feeds.publisher import Publisher
 from feedserver.index.stores import open_store
 from feedserver.model import Branding
 from feedserver.settings.sources import Settings
+from feedserver.site.caching import CachePolicy
 from feedserver.system import private
 from feedserver.wiring.planning import selections_of, store_address
 
@@ -55,4 +56,15 @@ def feed_limits(settings: Settings) -> FeedLimits:
         min_entries=settings.feeds.min_entries,
         max_bytes=settings.feeds.max_bytes,
         deltas=settings.http.deltas,
+    )
+
+
+def cache_policy(settings: Settings) -> CachePolicy:
+    """How long documents may be cached."""
+    http = settings.http
+    return CachePolicy(
+        max_age=http.max_age,
+        stale_while_revalidate=http.stale_while_revalidate,
+        stale_if_error=http.stale_if_error,
+        page_max_age=http.page_max_age,
     )

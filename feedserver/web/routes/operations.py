@@ -18,9 +18,10 @@ from feedserver.indexing.deaths import Death, in_words
 from feedserver.site import icons
 from feedserver.site import pages as site_pages
 from feedserver.site import status as site_status
+from feedserver.site.caching import OF_STATIC_FILES
 from feedserver.web import responses, visitors
 from feedserver.web.parts import parts
-from feedserver.web.policies import RETRY_AFTER, STATIC_MAX_AGE, static_policy
+from feedserver.web.policies import RETRY_AFTER, static_policy
 from feedserver.web.sending import send
 
 operations = Blueprint("operations", __name__)
@@ -79,7 +80,7 @@ def icon() -> Response:
     site = parts().publisher.site
     url = icons.redirect_url(site.icon, site.base_url)
     if url:
-        return responses.redirect_response(url, 302, f"max-age={STATIC_MAX_AGE}")
+        return responses.redirect_response(url, 302, OF_STATIC_FILES)
     return _send_file(request.path)
 
 
