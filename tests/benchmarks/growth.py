@@ -1,13 +1,13 @@
-"""Simulates many web processes over one database: what reaches the shared cache, the database and the renderer.
+"""Simulates many web processes over one database: how often they ask it and the shared cache, and render.
 
     python tests/benchmarks/growth.py                          # 50,000 requests/s for 100,000 listings
     python tests/benchmarks/growth.py --requests 5000 --commits 0.2
 
-Requests follow Zipf's law over the feeds of all listings, in three formats. Each commit changes listings that are
-drawn by the same law. A process remembers the rows of listings until the next commit, and so many documents. It
-asks the database for a row that it does not remember, the shared cache for a document that it does not have, and
-renders one that is there in an older version only. One process is simulated and multiplied. Clients that a proxy
-or CDN answers are left out beforehand: `--requests` are those that arrive.
+Requests follow Zipf's law over the feeds of all listings, in three formats. Each commit changes listings that
+are drawn by the same law. A process remembers the rows of listings until the next commit, and so many
+documents. It asks the database for a row that it does not remember, the shared cache for a document that it
+does not have, and renders one that is there in an older version only. One process is simulated and multiplied.
+Requests that a proxy or CDN answers are left out beforehand: `--requests` are those that arrive.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from collections import OrderedDict
 from itertools import accumulate
 
 FORMATS = 3
-# As many documents as fit into the cache of a process (docs/measurements.md), and rows of listings (index.reader).
+# As many documents as fit into the cache of a process (`feeds.publisher`), and rows of listings (`index.reader`).
 DOCUMENTS, ROWS = 205, 4096
 SECONDS = 30
 
@@ -62,7 +62,7 @@ class Recent:
 
 
 def simulated(
-    listings: int, requests: float, processes: int, commits: float, changed: int, seed: int
+    *, listings: int, requests: float, processes: int, commits: float, changed: int, seed: int
 ) -> dict[str, float]:
     """Figures per second of all processes together."""
     chance = random.Random(seed)  # noqa: S311  no secret
