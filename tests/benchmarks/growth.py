@@ -6,8 +6,8 @@
 Requests follow Zipf's law over the feeds of all listings, in three formats. Each commit changes listings that
 are drawn by the same law. A process remembers the rows of listings until the next commit, and so many
 documents. It asks the database for a row that it does not remember, the shared cache for a document that it
-does not have, and renders one that is there in an older version only. One process is simulated and multiplied.
-Requests that a proxy or CDN answers are left out beforehand: `--requests` are those that arrive.
+does not have, and renders one that is there in an older version only. One process is simulated and
+multiplied. Requests that a proxy or CDN answers are left out beforehand: `--requests` are those that arrive.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from collections import OrderedDict
 from itertools import accumulate
 
 FORMATS = 3
-# As many documents as fit into the cache of a process (`feeds.publisher`), and rows of listings (`index.reader`).
+# The documents that fit into the cache of a process (`feeds.publisher`), and the rows that it remembers.
 DOCUMENTS, ROWS = 205, 4096
 SECONDS = 30
 
