@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import sys
 import time
@@ -15,7 +16,8 @@ import psycopg
 import pytest
 from builders import Clock, a_change, a_plan, an_article, at, terms, wait_for, write_article
 from databases import DatabaseServer, database_server, is_installed
-from servers import Server, feedserver, free_port, index, serve, settings_of, started, write_story
+from psycopg import sql
+from servers import REPOSITORY, Server, feedserver, free_port, index, serve, settings_of, started, write_story
 from sqlalchemy import event
 
 from feedserver.errors import ServerBusyError, StateError, StoreUnreachableError
@@ -418,6 +420,40 @@ def test_a_password_may_be_in_a_file(
     absent = Database(url=database.url, schema="x", password_file=str(tmp_path / "absent"))
     with pytest.raises(StoreUnreachableError, match="absent cannot be read"):
         connector(absent, "test")()
+
+
+def test_the_rights_of_the_guide_suffice_for_an_indexer_and_for_web_machines(tmp_path: Path) -> None:
+    guide = (REPOSITORY / "docs" / "guides" / "several-machines.md").read_text(encoding="utf-8")
+    owner, reader, later = re.findall(r"```sql\n(.*?)```", guide, re.DOTALL)
+    write_story(tmp_path / "articles", "bees", title="Bees")
+    with database_server() as database:
+
+        def carry_out(statements: str, name: str) -> None:
+            # The role of the server of the tests has the name that the guide gives to an ordinary one.
+            statements = re.sub(r"(ROLE|OWNER) feedserver", r"\1 indexer", re.sub(r"--.*", "", statements))
+            address = database.url.replace("/postgres", f"/{name}")
+            with psycopg.connect(address, autocommit=True) as connection:
+                for statement in filter(
+                    str.strip, statements.replace("OWNER feedserver", "OWNER indexer").split(";")
+                ):
+                    connection.execute(sql.SQL(statement))
+
+        def url(role: str) -> dict[str, str]:
+            address = database.url.replace("feedserver@", f"{role}@").replace("/postgres", "/feeds")
+            return {"FEEDSERVER_INDEX__URL": address}
+
+        carry_out(owner, "postgres")
+        carry_out(reader, "feeds")
+        assert feedserver(tmp_path, "index", environ=url("indexer")).returncode == 0
+        carry_out(later, "feeds")
+        with serve(tmp_path, environ={**url("feedweb"), "FEEDSERVER_INDEX__ROLE": "web"}) as server:
+            assert b"Bees" in server.ask("/articles.rss").body
+            wait_for(lambda: "Last-Modified" in server.ask("/articles.rss").headers)
+            # A build that is made later can be read too.
+            changed = {**url("indexer"), "FEEDSERVER_SCAN__MAX_TOPICS": "9"}
+            write_story(tmp_path / "articles", "wasps", title="Wasps")
+            assert feedserver(tmp_path, "index", "--state-dir", "other", environ=changed).returncode == 0
+            wait_for(lambda: b"Wasps" in server.ask("/articles.rss").body)
 
 
 def test_a_role_without_rights_is_told_so_in_one_sentence(
