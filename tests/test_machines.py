@@ -22,7 +22,7 @@ def test_web_machines_go_on_whichever_of_the_others_fails() -> None:
                 str(REPOSITORY / "tests" / "machines.py"),
                 str(REPOSITORY / "samples" / "articles"),
             ),
-            *("--edits", "5", "--clients", "4", "--cut", "4", "--kills", "1"),
+            *("--edits", "5", "--clients", "4", "--cut", "4", "--kills", "1", "--patience", "20"),
         ],
         cwd=REPOSITORY,
         capture_output=True,
