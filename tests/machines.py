@@ -335,9 +335,10 @@ def rows(site: Site, *, edits: int, clients: int, cut: float, kills: int) -> Ite
     yield f"{edits} edits on the indexer's host → both web machines", in_ms(delays)
     yield "**edits that were never served**", str(delays.count(float("inf")))
     feeds = _feeds(site)[:20]
-    for web in site.webs:
-        for feed in feeds:
-            site.ask(web, feed)  # cached from now on
+    for _ in range(_LOOKS):  # cached from now on, by each of the workers
+        for web in site.webs:
+            for feed in feeds:
+                site.ask(web, feed)
     yield from _outage(site, feeds, clients, cut)
     for what, disturb in (("PostgreSQL", _kill_database), ("the active indexer", _kill_indexer)):
         load, recoveries = Load([web.address for web in site.webs], feeds, clients), []
