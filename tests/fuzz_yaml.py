@@ -20,7 +20,7 @@ from concurrent.futures import ProcessPoolExecutor
 from itertools import repeat
 from typing import NamedTuple
 
-from feedserver.articles.nodes import Notes
+from feedserver.articles.nodes import FindingNotes
 from feedserver.articles.plain_yaml import NotPlainError, read_plain_yaml
 from feedserver.articles.yaml_nodes import parse_any_yaml
 
@@ -89,7 +89,7 @@ def problem_with(text: str) -> str | None:
         return None
     except Exception as error:  # any other is a fault
         return f"raises {error!r}"
-    notes = Notes()
+    notes = FindingNotes()
     expected = parse_any_yaml(text, 2, notes)
     return "" if (node, True) == expected and not notes.findings else f"gives {node}, libyaml {expected}"
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from feedserver.articles.slugs import slugify
 from feedserver.index.archives import ArchiveDocument
 from feedserver.model import Format, Kind, ListingKey
-from feedserver.site.addresses import GROUPS, ListTarget, Target, parse, parse_list, split_format
+from feedserver.site.addresses import GROUPS, Destination, ListTarget, parse, parse_list, split_format
 
 slugs = st.text(min_size=1, max_size=30).map(slugify)
 domains = st.sampled_from(["gazette.example", "news.gazette.example", "xn--bcher-kva.example", "a.co"])
@@ -20,14 +20,14 @@ keys = st.one_of(
 )
 months = st.integers(min_value=1000 * 12, max_value=9_999 * 12 - 1)  # the last year has no parts
 parts = st.builds(ArchiveDocument, month=months, number=st.integers(min_value=1, max_value=9_999_999))
-targets = st.builds(Target, keys, st.none() | st.sampled_from(Format), st.none()) | st.builds(
-    Target, keys, st.sampled_from(Format), parts
+targets = st.builds(Destination, keys, st.none() | st.sampled_from(Format), st.none()) | st.builds(
+    Destination, keys, st.sampled_from(Format), parts
 )
 paths = st.text().map("/{}".format) | st.text(alphabet="/aA.topicsrfed%+ ").map("/{}".format)
 
 
 @given(target=targets)
-def test_an_address_names_what_it_was_made_of(target: Target) -> None:
+def test_an_address_names_what_it_was_made_of(target: Destination) -> None:
     assert parse(target.address) == target
 
 
@@ -85,8 +85,8 @@ def test_a_path_that_is_no_address_names_nothing(path: str) -> None:
 
 
 def test_a_provider_and_its_domain_have_addresses_of_their_own() -> None:
-    assert parse("/providers/gazette") == Target(ListingKey(kind=Kind.PROVIDER, slug="gazette"))
-    assert parse("/providers/gazette.example.json") == Target(
+    assert parse("/providers/gazette") == Destination(ListingKey(kind=Kind.PROVIDER, slug="gazette"))
+    assert parse("/providers/gazette.example.json") == Destination(
         ListingKey(kind=Kind.DOMAIN, slug="gazette.example"), Format.JSON
     )
 

@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 
 from feedserver.cli.group import main
 from feedserver.errors import FeedFileError
-from feedserver.indexing.against import Change, as_table, differences, is_harmless
+from feedserver.indexing.against import Differing, as_table, differences, is_harmless
 from feedserver.indexing.published_feed import PublishedEntry, read_feed
 from feedserver.model import Article
 
@@ -91,23 +91,23 @@ def entry(
     ("now", "expected"),
     [
         (article(), []),
-        (article(id="urn:other"), [Change.ID]),
-        (article(url="https://q.example/other"), [Change.LINK]),
-        (article(title="Other"), [Change.TITLE]),
-        (article(published=datetime(2024, 5, 2, tzinfo=UTC)), [Change.DATE]),
+        (article(id="urn:other"), [Differing.ID]),
+        (article(url="https://q.example/other"), [Differing.LINK]),
+        (article(title="Other"), [Differing.TITLE]),
+        (article(published=datetime(2024, 5, 2, tzinfo=UTC)), [Differing.DATE]),
         (article(body_html="<p>01234567</p>"), []),
-        (article(body_html="<p>0123456</p>"), [Change.BODY]),
+        (article(body_html="<p>0123456</p>"), [Differing.BODY]),
         (article(body_html="<p>" + "longer" * 99), []),
-        (article(id="urn:other", url="https://q.example/other"), [Change.ID, Change.LINK]),
-        (article(2), [Change.LOST, Change.NEW]),
-        (article(2, published=datetime(2024, 4, 1, tzinfo=UTC)), [Change.LOST]),
+        (article(id="urn:other", url="https://q.example/other"), [Differing.ID, Differing.LINK]),
+        (article(2), [Differing.LOST, Differing.NEW]),
+        (article(2, published=datetime(2024, 4, 1, tzinfo=UTC)), [Differing.LOST]),
     ],
 )
-def test_each_difference_of_an_entry_is_named(now: Article, expected: list[Change]) -> None:
+def test_each_difference_of_an_entry_is_named(now: Article, expected: list[Differing]) -> None:
     found = differences([entry()], [now])
 
     assert [one.change for one in found] == expected
-    assert is_harmless(found) == (set(expected) <= {Change.NEW})
+    assert is_harmless(found) == (set(expected) <= {Differing.NEW})
 
 
 def test_an_entry_without_a_date_or_a_text_is_not_compared_by_them() -> None:
@@ -118,7 +118,7 @@ def test_a_title_that_several_articles_have_identifies_none() -> None:
     both = [article(1, title="Same"), article(2, title="Same")]
     found = differences([entry(3, title="Same")], both)
 
-    assert [one.change for one in found] == [Change.LOST, Change.NEW, Change.NEW]
+    assert [one.change for one in found] == [Differing.LOST, Differing.NEW, Differing.NEW]
 
 
 def test_the_table_counts_the_differences() -> None:

@@ -21,7 +21,7 @@ from feedserver.articles.body import render_body
 from feedserver.articles.data_nodes import parse_json, parse_toml
 from feedserver.articles.embeds import tag_attributes
 from feedserver.articles.markup import MarkupError, refuse_costly_markup, text_of
-from feedserver.articles.nodes import Mapping, Notes
+from feedserver.articles.nodes import FindingNotes, Mapping
 from feedserver.articles.reading import ReadingRules, read_article
 from feedserver.articles.references import Place
 from feedserver.articles.text import composed
@@ -273,7 +273,7 @@ def test_keys_of_json_stand_where_a_search_for_each_finds_them(rows: list[tuple[
         for key, width, nested in rows
     ]
     text = "{\n" + ",\n".join(lines) + "\n}"
-    node = parse_json(text, Notes())
+    node = parse_json(text, FindingNotes())
 
     assert isinstance(node, Mapping)
     seen: dict[str, int] = {}
@@ -294,7 +294,7 @@ def quoted(key: str) -> str:
 @given(st.lists(st.sampled_from(["a", "b", "c-d", "e_1"]), unique=True), st.booleans())
 def test_keys_of_toml_stand_where_a_search_for_each_finds_them(keys: list[str], is_quoted: bool) -> None:
     text = "".join(f'"{key}" = 1\n' if is_quoted else f"{key}= 1\n\n" for key in keys)
-    node, is_whole = parse_toml(text, 2, Notes())
+    node, is_whole = parse_toml(text, 2, FindingNotes())
 
     assert is_whole
     assert isinstance(node, Mapping)

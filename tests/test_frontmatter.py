@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from feedserver.articles.frontmatter import read_front_matter
-from feedserver.articles.nodes import KeyValue, Mapping, Notes, Scalar, Sequence
+from feedserver.articles.nodes import FindingNotes, KeyValue, Mapping, Scalar, Sequence
 from feedserver.articles.reading import ReadingRules, read_article
 from feedserver.articles.split_file import SplitFile
 from feedserver.errors import FrontMatterError
@@ -23,7 +23,7 @@ DATED = "title: A\ndate: 2020-01-02\nlink: https://example.com/a\n"
 
 
 def split(text: str | bytes, suffix: str = ".md") -> SplitFile:
-    notes = Notes()
+    notes = FindingNotes()
     document = read_front_matter(text.encode() if isinstance(text, str) else text, suffix, notes)
     assert document is not None
     assert not notes.findings
@@ -67,13 +67,13 @@ def test_dashes_inside_a_line_close_nothing() -> None:
     "text", ["", "Text", "----\na: b\n---\n", "\n---\na: b\n---\n", "--- x\n---\n", "a: b\n---\n"]
 )
 def test_without_the_first_line_there_is_no_front_matter(text: str) -> None:
-    assert read_front_matter(text.encode(), ".md", Notes()) is None
+    assert read_front_matter(text.encode(), ".md", FindingNotes()) is None
 
 
 @pytest.mark.parametrize("text", ["---", "---\n", "---\ntitle: A\n", "+++\ntitle = 'A'\n---\n"])
 def test_unclosed_front_matter_is_an_error(text: str) -> None:
     with pytest.raises(FrontMatterError, match="closing") as caught:
-        read_front_matter(text.encode(), ".md", Notes())
+        read_front_matter(text.encode(), ".md", FindingNotes())
     assert caught.value.code == "front-matter-unclosed"
 
 

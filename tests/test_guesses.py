@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_addresses import paths, targets
 
-from feedserver.site.addresses import Target
+from feedserver.site.addresses import Destination
 from feedserver.web.guesses import guesses
 
 
@@ -84,7 +84,7 @@ def test_guesses_are_paths_of_this_site_and_never_the_path_itself(path: str) -> 
 
 
 @given(target=targets, end=st.sampled_from(["/", "//"]))
-def test_a_trailing_slash_leads_back_to_the_address(target: Target, end: str) -> None:
+def test_a_trailing_slash_leads_back_to_the_address(target: Destination, end: str) -> None:
     assert target.address in list(guesses(target.address + end))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from pathlib import Path
 from statistics import median
 
@@ -89,3 +90,12 @@ def test_prose_of_code_is_docstrings_and_comments() -> None:
 )
 def test_a_word_counts_where_it_is_the_subject_of_a_statement(sentence: str, is_subject: bool) -> None:
     assert bool(prose_of([sentence]).subjects) is is_subject
+
+
+def test_no_two_classes_of_different_modules_have_one_name() -> None:
+    modules: dict[str, list[str]] = {}
+    for path in sorted((REPOSITORY / "feedserver").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                modules.setdefault(node.name, []).append(str(path.relative_to(REPOSITORY)))
+    assert {name: found for name, found in modules.items() if len(found) > 1} == {}

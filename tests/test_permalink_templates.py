@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from feedserver.articles.eleventy_slugs import slug, slugify
-from feedserver.articles.nodes import Mapping, Notes
+from feedserver.articles.nodes import FindingNotes, Mapping
 from feedserver.articles.permalink_templates import Permalink
 from feedserver.articles.reading import ReadingRules, read_article
 from feedserver.articles.template_output import Site
@@ -32,7 +32,7 @@ question: 'What? #1'
 
 
 def filled(template: str, path: str = "blog/2024-05-01-pier.md", base_url: str = "") -> str | None:
-    front, _ = parse_any_yaml(FRONT, 1, Notes())
+    front, _ = parse_any_yaml(FRONT, 1, FindingNotes())
     assert isinstance(front, Mapping)
     return Permalink(front.entries, PurePosixPath(path), DATE, Site(base_url)).filled(template)
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from feedserver.articles import plain_yaml
 from feedserver.articles.frontmatter import parse_yaml
-from feedserver.articles.nodes import Mapping, Node, Notes, Scalar, Sequence
+from feedserver.articles.nodes import FindingNotes, Mapping, Node, Scalar, Sequence
 from feedserver.articles.plain_yaml import NotPlainError, parse_plain_yaml, read_plain_yaml
 from feedserver.articles.yaml_nodes import parse_any_yaml
 
@@ -54,7 +54,7 @@ LINES = st.lists(PIECES, max_size=5).map("".join)
 
 
 def by_libyaml(text: str) -> tuple[Node | None, bool, int]:
-    notes = Notes()
+    notes = FindingNotes()
     return (*parse_any_yaml(text, 2, notes), len(notes.findings))
 
 
@@ -137,7 +137,7 @@ def test_whatever_is_nested_is_read_as_libyaml_reads_it_or_left_to_it(levels: li
         node = None
 
     assert node is None or (node, True, 0) == by_libyaml(text)
-    parse_yaml(text, 2, Notes())
+    parse_yaml(text, 2, FindingNotes())
 
 
 @pytest.mark.parametrize("seed", range(10))
@@ -167,7 +167,7 @@ def test_any_exception_of_any_step_leaves_the_text_to_libyaml(
         monkeypatch.setattr(plain_yaml, step, SimpleNamespace(findall=fail))
     else:
         monkeypatch.setattr(f"feedserver.articles.plain_yaml.{step}", fail)
-    node, is_whole = parse_yaml("a: b\n", 1, Notes())
+    node, is_whole = parse_yaml("a: b\n", 1, FindingNotes())
 
     assert is_whole
     assert isinstance(node, Mapping)
@@ -211,5 +211,5 @@ def test_the_guarded_function_is_the_only_way_into_the_fast_reader() -> None:
 )
 def test_what_needs_more_than_a_look_is_left_to_libyaml(text: str) -> None:
     assert parse_plain_yaml(text, 1) is None
-    assert parse_yaml(text, 1, ours := Notes()) == parse_any_yaml(text, 1, theirs := Notes())
+    assert parse_yaml(text, 1, ours := FindingNotes()) == parse_any_yaml(text, 1, theirs := FindingNotes())
     assert ours.findings == theirs.findings

@@ -22,8 +22,8 @@ from feedserver.site.addresses import (
     DIRECTORY_OPML,
     GROUPS,
     RECOMMENDED_OPML,
+    Destination,
     ListTarget,
-    Target,
     parse,
     parse_list,
 )
@@ -107,7 +107,7 @@ def documented() -> Iterator[str]:
                     yield address + suffix
 
 
-def named_by(urls: MapAdapter, path: str) -> Target | ListTarget | None:
+def named_by(urls: MapAdapter, path: str) -> Destination | ListTarget | None:
     """The listing, feed document or list to which the rules lead a path."""
     try:
         endpoint, values = urls.match(path)
@@ -119,10 +119,10 @@ def named_by(urls: MapAdapter, path: str) -> Target | ListTarget | None:
     if blueprint == "lists":
         return LISTS.get(view) or ListTarget(values["kind"], values.get("suffix", ""), values.get("page", 1))
     key = ListingKey(kind=values["kind"], slug=values["slug"])
-    return Target(key, values.get("fmt"), values.get("archive"))
+    return Destination(key, values.get("fmt"), values.get("archive"))
 
 
-def parsed(path: str) -> Target | ListTarget | None:
+def parsed(path: str) -> Destination | ListTarget | None:
     """The same by `site.addresses`."""
     fixed = {one.address: one for one in LISTS.values()}
     return fixed.get(path) or parse_list(path) or parse(path)
@@ -138,7 +138,7 @@ def test_flask_prints_the_addresses_that_the_readme_has(app: Flask) -> None:
 
 
 @given(target=targets)
-def test_the_rules_lead_an_address_to_what_it_was_made_of(urls: MapAdapter, target: Target) -> None:
+def test_the_rules_lead_an_address_to_what_it_was_made_of(urls: MapAdapter, target: Destination) -> None:
     assert named_by(urls, target.address) == target
 
 
@@ -150,7 +150,9 @@ def test_the_rules_read_a_path_as_the_parser_does(urls: MapAdapter, path: str) -
 
 
 @given(target=targets)
-def test_the_rules_write_the_address_of_a_listing_and_its_documents(urls: MapAdapter, target: Target) -> None:
+def test_the_rules_write_the_address_of_a_listing_and_its_documents(
+    urls: MapAdapter, target: Destination
+) -> None:
     endpoint = (
         "pages.listing"
         if target.fmt is None

@@ -18,7 +18,7 @@ from feedserver.findings import Severity
 from feedserver.index.file_values import FileState, Stamp
 from feedserver.indexing.scanner import (
     NO_STAMP,
-    Found,
+    FoundFile,
     Gone,
     Scan,
     ScanRules,
@@ -39,15 +39,17 @@ def root(tmp_path: Path) -> Path:
     return folder
 
 
-def found_below(root: Path, under: str = "") -> list[Found]:
+def found_below(root: Path, under: str = "") -> list[FoundFile]:
     scan = Scan(root, RULES)
     return [*scan.walk(under), *scan.odd]
 
 
-def differences(scan: Scan, found: Iterable[Found], known: dict[str, Stamp]) -> tuple[list[Found], list[str]]:
+def differences(
+    scan: Scan, found: Iterable[FoundFile], known: dict[str, Stamp]
+) -> tuple[list[FoundFile], list[str]]:
     """The files to read, and the paths that are gone."""
     compared = list(compare(scan, found, sorted(known.items())))
-    changed = [one for one in compared if isinstance(one, Found)]
+    changed = [one for one in compared if isinstance(one, FoundFile)]
     return changed, [one.path for one in compared if isinstance(one, Gone)]
 
 
@@ -61,7 +63,7 @@ def look(root: Path, path: str) -> dict[str, str]:
     return {} if found is None else {found.path: code_of(found)}
 
 
-def code_of(found: Found) -> str:
+def code_of(found: FoundFile) -> str:
     return found.finding.code if found.finding else ""
 
 
@@ -350,7 +352,7 @@ TREES = st.dictionaries(st.sampled_from(["a.md", "b/c.md", "b/d/e.md", "b.md", "
 def test_a_comparison_leads_from_what_is_known_to_what_is_there(
     there: dict[str, Stamp], known: dict[str, Stamp]
 ) -> None:
-    found = [Found(path, stamp) for path, stamp in sorted(there.items())]
+    found = [FoundFile(path, stamp) for path, stamp in sorted(there.items())]
     changed, gone = differences(Scan(Path("/nowhere"), RULES), found, known)
     after = dict(known)
     for path in gone:

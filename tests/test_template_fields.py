@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from feedserver.articles.fields import Fields
-from feedserver.articles.nodes import Mapping, Notes
+from feedserver.articles.nodes import FindingNotes, Mapping
 from feedserver.articles.reading import ReadingRules, read_article
 from feedserver.articles.rule_names import LANGUAGES
 from feedserver.articles.source_file import SourceFile
@@ -202,7 +202,7 @@ def test_a_related_article_that_may_be_hidden_is_left_out(hiding: str) -> None:
 def test_files_and_folders_without_template_code_have_plain_fields(front: str, templates: str) -> None:
     document = SplitFile(Mapping((), 1, 1), "", is_whole=True, front=front)
     rules = structs.replace(RULES, templates=templates)
-    found = fields_of(document, SourceFile(PurePosixPath("a.md")), rules, Notes())
+    found = fields_of(document, SourceFile(PurePosixPath("a.md")), rules, FindingNotes())
     assert type(found) is Fields
 
 

@@ -12,7 +12,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from feedserver.articles.nodes import MAX_VALUES, Mapping, Node, Notes, Scalar
+from feedserver.articles.nodes import MAX_VALUES, FindingNotes, Mapping, Node, Scalar
 from feedserver.articles.reading import ReadingRules, read_article
 from feedserver.articles.yaml_nodes import MAX_DEPTH, parse_any_yaml
 from feedserver.model import Reading, Verdict
@@ -37,7 +37,7 @@ def plain(node: Node | None) -> object:
 
 
 def parsed(text: str) -> object:
-    notes = Notes()
+    notes = FindingNotes()
     node, is_whole = parse_any_yaml(text, 1, notes)
     assert is_whole
     assert not notes.findings
@@ -154,7 +154,7 @@ def test_what_is_read_is_what_pyyaml_constructs(values: list[str], anchor: str) 
         str(expected)
     except yaml.YAMLError:
         return
-    notes = Notes()
+    notes = FindingNotes()
     node, _ = parse_any_yaml(text, 1, notes)
     if "[...]" in str(expected) or "{...}" in str(expected):
         assert [finding.code for finding in notes.findings] == ["yaml-alias"]
@@ -175,7 +175,7 @@ def test_a_bomb_of_aliases_is_refused_before_it_is_expanded(count: int) -> None:
 
 def test_values_count_as_often_as_they_are_named() -> None:
     def codes(times: int) -> list[str]:
-        notes = Notes()
+        notes = FindingNotes()
         parse_any_yaml(f"x: &x [{'a,' * 97}]\ny: [{'*x,' * times}]\n", 1, notes)
         return [finding.code for finding in notes.findings]
 
@@ -185,7 +185,7 @@ def test_values_count_as_often_as_they_are_named() -> None:
 
 def test_aliases_are_as_deep_as_what_they_name() -> None:
     def codes(depth: int) -> list[str]:
-        notes = Notes()
+        notes = FindingNotes()
         lines = "".join(f"l{n}: &l{n} [*l{n - 1}]\n" for n in range(1, depth))
         parse_any_yaml(f"l0: &l0 []\n{lines}", 1, notes)
         return [finding.code for finding in notes.findings]

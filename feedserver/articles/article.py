@@ -32,7 +32,7 @@ from feedserver.articles.file_names import (
 from feedserver.articles.html_as_code import line_of_html_as_code
 from feedserver.articles.identity import article_id
 from feedserver.articles.markup import MarkupError
-from feedserver.articles.nodes import Notes
+from feedserver.articles.nodes import FindingNotes
 from feedserver.articles.page_url import Page, has_title, id_from_pattern, page_url, place_of_page
 from feedserver.articles.parts import read_actions, read_authors, read_images, read_provider, read_related
 from feedserver.articles.rules import ReadingRules
@@ -207,7 +207,7 @@ def _without_templates(text: str, source: SourceFile, rules: ReadingRules) -> st
     return text
 
 
-def note_removed_tags(source: SourceFile, notes: Notes) -> None:
+def note_removed_tags(source: SourceFile, notes: FindingNotes) -> None:
     """Note the template code of a file that was removed without a replacement, if there is any."""
     if source.tags:
         named = ", ".join(list(source.tags)[:_MOST_NAMED])
@@ -226,7 +226,7 @@ def _long_id(article_id: str) -> str:
     )
 
 
-def _note_html_as_code(text: str, notes: Notes) -> None:
+def _note_html_as_code(text: str, notes: FindingNotes) -> None:
     line = line_of_html_as_code(text)
     if line is not None:
         notes.add(

@@ -16,10 +16,10 @@ from typing import Any
 
 from feedserver.articles.nodes import (
     MAX_VALUES,
+    FindingNotes,
     KeyValue,
     Mapping,
     Node,
-    Notes,
     Scalar,
     Sequence,
     too_many_values,
@@ -58,7 +58,7 @@ class _Number(str):
     __slots__ = ()
 
 
-def parse_json(text: str, notes: Notes) -> Node:
+def parse_json(text: str, notes: FindingNotes) -> Node:
     """The value of a JSON text; repeated keys are kept.
 
     Raises:
@@ -82,7 +82,7 @@ def parse_json(text: str, notes: Notes) -> Node:
     return _Converter(text, ":", 1, notes).node(value, 1)
 
 
-def parse_toml(text: str, first_line: int, notes: Notes) -> tuple[Node, bool]:
+def parse_toml(text: str, first_line: int, notes: FindingNotes) -> tuple[Node, bool]:
     """The table of a TOML text, and whether it could be read. Problems are noted.
 
     tomllib stops at the first problem, such as a repeated key, and then returns nothing.
@@ -147,7 +147,7 @@ class _Made:
 class _Converter:
     """Converts parsed values to nodes, and finds the lines of the keys of the top level."""
 
-    def __init__(self, text: str, separator: str, first_line: int, notes: Notes) -> None:
+    def __init__(self, text: str, separator: str, first_line: int, notes: FindingNotes) -> None:
         self._lines = _lines_of_keys(text, separator, first_line)
         self._notes = notes
         self._count = 0

@@ -15,7 +15,7 @@ from functools import lru_cache
 
 from feedserver.articles.dates import is_zero_date, parse_date, parse_duration, zone_named
 from feedserver.articles.field_keys import NAMED, OWN_NAMES, Keys, keys_of_fields
-from feedserver.articles.nodes import KeyValue, Mapping, Node, Notes, Scalar, Sequence, kind_of
+from feedserver.articles.nodes import FindingNotes, KeyValue, Mapping, Node, Scalar, Sequence, kind_of
 from feedserver.articles.references import Place, place_of_site
 from feedserver.articles.rules import ReadingRules
 from feedserver.articles.slugs import cached_slug
@@ -45,7 +45,7 @@ class Fields:
         self,
         mapping: Mapping,
         rules: ReadingRules,
-        notes: Notes,
+        notes: FindingNotes,
         keys: Keys | None = None,
         place: Place | None = None,
     ) -> None:
@@ -94,7 +94,7 @@ class Fields:
     def report(
         self, code: FindingCode, entry: KeyValue, problem: str, severity: Severity | None = None
     ) -> None:
-        """Note a problem of an entry, at the place of its key; `severity` as for `Notes.add`."""
+        """Note a problem of an entry, at the place of its key; `severity` as for `FindingNotes.add`."""
         self.notes.add(code, f"{entry.key} {problem}", entry.line, entry.column, severity)
 
     def text(self, field: str, severity: Severity = Severity.WARNING) -> str:
@@ -291,7 +291,7 @@ def _inside(last: ReadOnly[str, KeyValue], key: str) -> KeyValue | None:
     return found and KeyValue(f"{entry.key}.{found.key}", found.value, found.line, found.column)
 
 
-def _note_repeated(entries: Iterable[KeyValue], rules: ReadingRules, notes: Notes) -> None:
+def _note_repeated(entries: Iterable[KeyValue], rules: ReadingRules, notes: FindingNotes) -> None:
     """Note repeated keys: an error if the key decides visibility, and either value may be the meant one."""
     first: dict[str, int] = {}
     for entry in entries:

@@ -61,7 +61,7 @@ _MAY_BEGIN = re.compile(
 )
 
 
-class Found(NamedTuple):
+class FrontMatter(NamedTuple):
     """Front matter and the text after it.
 
     Attributes:
@@ -82,7 +82,7 @@ def may_have_front_matter(raw: bytes) -> bool:
     return _MAY_BEGIN.match(raw) is not None
 
 
-def find_front_matter(text: str, *, header: bool = False) -> Found | None:
+def find_front_matter(text: str, *, header: bool = False) -> FrontMatter | None:
     """The front matter of a text; None if it has none. Lines end with LF.
 
     `header` says that lines of `Key: value` up to a blank line are front matter.
@@ -122,10 +122,10 @@ def _end_of_prelude(text: str) -> int:
     return match.end() if match else 0
 
 
-def _found(language: str, text: str, start: int, end: int, body: int) -> Found:
+def _found(language: str, text: str, start: int, end: int, body: int) -> FrontMatter:
     """Front matter between two places; the body begins after the line of a third one."""
     rest = text[body:].lstrip(" \t")
-    return Found(language, text[start:end], rest.removeprefix("\n"), text.count("\n", 0, start) + 1)
+    return FrontMatter(language, text[start:end], rest.removeprefix("\n"), text.count("\n", 0, start) + 1)
 
 
 def _closing(fence: re.Match[str]) -> re.Pattern[str]:
@@ -134,7 +134,7 @@ def _closing(fence: re.Match[str]) -> re.Pattern[str]:
     return re.compile(rf"\n{marks}[ \t]*+(?=\n|\Z)")
 
 
-def _fenced(text: str, fence: re.Match[str]) -> Found | None:
+def _fenced(text: str, fence: re.Match[str]) -> FrontMatter | None:
     """Front matter after its fence, if it begins as its language does: a ruler has dashes too."""
     if fence["dashes"]:
         language = _LANGUAGES[(fence["language"] or "").lower()]
@@ -172,7 +172,7 @@ def _end_of_json(text: str, start: int) -> int:
     return len(text)
 
 
-def _pairs(text: str) -> Found | None:
+def _pairs(text: str) -> FrontMatter | None:
     closing = _PAIRS_END.search(text)
     if closing is None or not (
         _BEGINS["pairs"].match(text) and _KEY_OF_ARTICLE.search(text, 0, closing.start())
@@ -181,7 +181,7 @@ def _pairs(text: str) -> Found | None:
     return _found("pairs", text, 0, closing.start(), closing.end())
 
 
-def _unopened(text: str) -> Found | None:
+def _unopened(text: str) -> FrontMatter | None:
     """Front matter without its opening fence: at least two keys, one of them of a title or date.
 
     A heading of Markdown that is underlined by dashes is one line, and has no blank line before the dashes.
@@ -189,7 +189,7 @@ def _unopened(text: str) -> Found | None:
     match = _UNOPENED.match(text) if _KEY.match(text) else None
     if match is None or not _KEY_OF_ARTICLE.search(match[1]) or len(_KEY.findall(match[1])) < 2:
         return None
-    return Found("yaml", match[1], text[match.end() :], 1)
+    return FrontMatter("yaml", match[1], text[match.end() :], 1)
 
 
 def is_header(text: str) -> bool:
@@ -202,7 +202,7 @@ def is_header(text: str) -> bool:
     return False
 
 
-def _header(text: str) -> Found | None:
+def _header(text: str) -> FrontMatter | None:
     end = 0
     if text.startswith(("    ", "\t")):
         return None
@@ -213,4 +213,4 @@ def _header(text: str) -> Found | None:
     if not end:
         return None
     last = _HEADER_END.match(text, end)
-    return Found("header", text[:end], text[last.end() if last else end :], 1)
+    return FrontMatter("header", text[:end], text[last.end() if last else end :], 1)

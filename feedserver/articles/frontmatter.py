@@ -12,13 +12,13 @@ import re
 
 from feedserver.articles.data_nodes import parse_json, parse_toml
 from feedserver.articles.front_matter_forms import (
-    Found,
+    FrontMatter,
     find_front_matter,
     is_header,
     may_have_front_matter,
 )
 from feedserver.articles.header_nodes import parse_header
-from feedserver.articles.nodes import Mapping, Node, Notes, Scalar, kind_of
+from feedserver.articles.nodes import FindingNotes, Mapping, Node, Scalar, kind_of
 from feedserver.articles.plain_yaml import parse_plain_yaml
 from feedserver.articles.split_file import DATA_SUFFIXES, SplitFile
 from feedserver.articles.text import ASCII_CONTROLS
@@ -40,7 +40,7 @@ _LINE_BREAK = re.compile(rb"\r\n|\r|\n")
 
 
 def read_front_matter(
-    raw: bytes, suffix: str, notes: Notes, *, header: bool = False, bare: bool = False
+    raw: bytes, suffix: str, notes: FindingNotes, *, header: bool = False, bare: bool = False
 ) -> SplitFile | None:
     """A file's fields and body; None if it has no front matter.
 
@@ -72,7 +72,7 @@ def _bare(text: str) -> SplitFile:
     return SplitFile(Mapping((), 1, 1), text, is_whole=True, front=text.lstrip("\n").partition("\n\n")[0])
 
 
-def _between_plain_fences(text: str) -> Found | None:
+def _between_plain_fences(text: str) -> FrontMatter | None:
     """Front matter between `---` or `+++` lines from the first line on, as nearly every article has it."""
     fence = text.partition("\n")[0]
     closing = _CLOSING.get(fence.rstrip(" \t"))
@@ -86,10 +86,10 @@ def _between_plain_fences(text: str) -> Found | None:
             FindingCode.FRONT_MATTER_UNCLOSED, f"the front matter has no closing {fence.strip()} line"
         )
     language = "toml" if fence.startswith("+") else "yaml"
-    return Found(language, text[len(fence) + 1 : end.start() + 1], text[end.end() + 1 :], 2)
+    return FrontMatter(language, text[len(fence) + 1 : end.start() + 1], text[end.end() + 1 :], 2)
 
 
-def _parsed(found: Found, header: bool, notes: Notes) -> SplitFile:
+def _parsed(found: FrontMatter, header: bool, notes: FindingNotes) -> SplitFile:
     """The fields and the body of front matter that was found."""
     language, front, body, first_line = found
     parsed: tuple[Node | None, bool]
@@ -114,9 +114,9 @@ def _parsed(found: Found, header: bool, notes: Notes) -> SplitFile:
     return _document(parsed, front, body, is_data=False, notes=notes)
 
 
-def _yaml_or_header(text: str, first_line: int, notes: Notes) -> tuple[Node | None, bool]:
+def _yaml_or_header(text: str, first_line: int, notes: FindingNotes) -> tuple[Node | None, bool]:
     """The value of lines that are YAML or a header: between fences, Pelican reads `Title: a: b` too."""
-    yaml_notes = Notes()
+    yaml_notes = FindingNotes()
     parsed = parse_yaml(text, first_line, yaml_notes)
     if not parsed[1] or yaml_notes.has_errors:
         return parse_header(text, first_line), True
@@ -125,7 +125,7 @@ def _yaml_or_header(text: str, first_line: int, notes: Notes) -> tuple[Node | No
     return parsed
 
 
-def _decode(raw: bytes, notes: Notes) -> str:
+def _decode(raw: bytes, notes: FindingNotes) -> str:
     try:
         text = raw.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -136,7 +136,7 @@ def _decode(raw: bytes, notes: Notes) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
 
 
-def _without_controls(text: str, first_line: int, notes: Notes) -> str:
+def _without_controls(text: str, first_line: int, notes: FindingNotes) -> str:
     """The text with control characters replaced, which libyaml does not accept; they are noted."""
     # Several times as fast as the patterns, and sufficient for nearly every file.
     if text.isascii():
@@ -160,7 +160,7 @@ def _without_controls(text: str, first_line: int, notes: Notes) -> str:
 
 
 def _document(
-    parsed: tuple[Node | None, bool], front: str, body: str, *, is_data: bool, notes: Notes
+    parsed: tuple[Node | None, bool], front: str, body: str, *, is_data: bool, notes: FindingNotes
 ) -> SplitFile:
     node, is_whole = parsed
     if isinstance(node, Mapping):
@@ -174,7 +174,7 @@ def _document(
     return SplitFile(Mapping((), 1, 1), body, is_whole, front)
 
 
-def parse_yaml(text: str, first_line: int, notes: Notes) -> tuple[Node | None, bool]:
+def parse_yaml(text: str, first_line: int, notes: FindingNotes) -> tuple[Node | None, bool]:
     """The same as `parse_any_yaml`, and for plain text in a third of the time."""
     plain = parse_plain_yaml(text, first_line)
     return parse_any_yaml(text, first_line, notes) if plain is None else (plain, True)

@@ -92,7 +92,7 @@ def too_many_values(line: int = 1) -> FrontMatterError:
 _NONE = dict.fromkeys(Severity, 0)
 
 
-class Notes:
+class FindingNotes:
     """The findings about one file, in the order in which they were noted; the first ones of each severity.
 
     Only `reading` and the steps that it calls add to it, while that file is read.

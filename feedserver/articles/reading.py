@@ -19,7 +19,7 @@ from feedserver.articles.fields import Fields
 from feedserver.articles.file_names import date_of_file_name
 from feedserver.articles.frontmatter import read_front_matter
 from feedserver.articles.hiding_lines import hides_at_margin, hides_broken_file
-from feedserver.articles.nodes import MAX_FINDINGS, Notes
+from feedserver.articles.nodes import MAX_FINDINGS, FindingNotes
 from feedserver.articles.other_data import may_be_article
 from feedserver.articles.rules import ReadingRules
 from feedserver.articles.source_file import Neighbours, SourceFile
@@ -56,7 +56,7 @@ def read_article(
         neighbours: asked for the addresses of other files that the file links to; without it such links are
             broken.
     """
-    notes = Notes()
+    notes = FindingNotes()
     if not raw.removeprefix(b"\xef\xbb\xbf").strip():
         return _not_article(FindingCode.EMPTY_FILE, "the file is empty")
     if _is_underscored(path, rules):
@@ -89,7 +89,7 @@ def read_address(raw: bytes, path: PurePosixPath, mtime: datetime, rules: Readin
     """
     if _is_underscored(path, rules):
         return None
-    notes = Notes()
+    notes = FindingNotes()
     try:
         document = read_front_matter(raw, path.suffix.lower(), notes, header=rules.header, bare=rules.bare)
     except FrontMatterError:
@@ -107,7 +107,7 @@ def read_address(raw: bytes, path: PurePosixPath, mtime: datetime, rules: Readin
 
 
 def _judge(
-    document: SplitFile, source: SourceFile, mtime: datetime, rules: ReadingRules, notes: Notes
+    document: SplitFile, source: SourceFile, mtime: datetime, rules: ReadingRules, notes: FindingNotes
 ) -> Reading:
     fields, path = fields_of(document, source, rules, notes), source.path
     if document.is_whole and not _states_article(fields, path):
@@ -130,7 +130,7 @@ def _judge(
     )
 
 
-def _unreadable(raw: bytes, path: PurePosixPath, rules: ReadingRules, notes: Notes) -> Reading:
+def _unreadable(raw: bytes, path: PurePosixPath, rules: ReadingRules, notes: FindingNotes) -> Reading:
     """The reading of a file whose front matter could not be read whole."""
     is_data = path.suffix.lower() in DATA_SUFFIXES
     if hides_broken_file(raw, is_data=is_data, hidden_if=rules.hidden_if):
@@ -203,11 +203,11 @@ def _not_article(code: FindingCode, message: str) -> Reading:
     return Reading(verdict=Verdict.NOT_ARTICLE, findings=(Finding.of(code, message),))
 
 
-def _reading(verdict: Verdict, notes: Notes) -> Reading:
+def _reading(verdict: Verdict, notes: FindingNotes) -> Reading:
     return Reading(verdict=verdict, findings=_findings(notes))
 
 
-def _findings(notes: Notes) -> tuple[Finding, ...]:
+def _findings(notes: FindingNotes) -> tuple[Finding, ...]:
     """The findings in the order of the file; if there are too many, the worst."""
     worst = sorted(notes.findings, key=lambda finding: _SEVERITIES.index(finding.severity))
     return tuple(sorted(worst[:MAX_FINDINGS], key=lambda finding: (finding.line, finding.column)))

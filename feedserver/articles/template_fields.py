@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from feedserver.articles.field_keys import keys_of_fields
 from feedserver.articles.fields import Fields
-from feedserver.articles.nodes import KeyValue, Mapping, Node, Notes, Scalar, Sequence
+from feedserver.articles.nodes import FindingNotes, KeyValue, Mapping, Node, Scalar, Sequence
 from feedserver.articles.references import Place
 from feedserver.articles.rules import ReadingRules
 from feedserver.articles.source_file import SourceFile
@@ -24,7 +24,7 @@ _OF_ARTICLE = ("url", "body", "featured", "related")
 _MOST_TEXTS = 2_000
 
 
-def fields_of(document: SplitFile, source: SourceFile, rules: ReadingRules, notes: Notes) -> Fields:
+def fields_of(document: SplitFile, source: SourceFile, rules: ReadingRules, notes: FindingNotes) -> Fields:
     """The fields of a file, without template code if the rules name its language."""
     if rules.templates and _may_hold_code(document.front):
         return TemplateFields(document.fields, rules, notes, source)
@@ -46,7 +46,7 @@ class TemplateFields(Fields):
         self,
         mapping: Mapping,
         rules: ReadingRules,
-        notes: Notes,
+        notes: FindingNotes,
         source: SourceFile,
         place: Place | None = None,
     ) -> None:

@@ -24,10 +24,10 @@ from yaml.events import (
 
 from feedserver.articles.nodes import (
     MAX_VALUES,
+    FindingNotes,
     KeyValue,
     Mapping,
     Node,
-    Notes,
     Scalar,
     Sequence,
     too_many_values,
@@ -47,7 +47,7 @@ _TAG_DIRECTIVE = re.compile("^%TAG", re.MULTILINE)
 _ANCHOR = re.compile(r"&[\w-]")
 
 
-def parse_any_yaml(text: str, first_line: int, notes: Notes) -> tuple[Node | None, bool]:
+def parse_any_yaml(text: str, first_line: int, notes: FindingNotes) -> tuple[Node | None, bool]:
     """The first document of a YAML text, and whether it could be read to its end.
 
     `first_line` is the line of the file at which the text begins. Refused and malformed parts are noted. If
@@ -93,7 +93,7 @@ class _Counted:
 class _Reader:
     """Makes nodes from the events of one text; keeps the complete entries of its top level."""
 
-    def __init__(self, text: str, first_line: int, notes: Notes) -> None:
+    def __init__(self, text: str, first_line: int, notes: FindingNotes) -> None:
         self.top_level: list[KeyValue] = []
         self._top_merged: list[Mapping] = []
         self._text = text

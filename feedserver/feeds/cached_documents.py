@@ -56,10 +56,10 @@ class CachedDocuments(Generic[Name]):
         found.share()
         return found.representation
 
-    def find(self, name: Name) -> Found[Name]:
+    def find(self, name: Name) -> FoundDocument[Name]:
         """The current representation; the last good one if that cannot be had.
 
-        The caller is to call `Found.share` when the client has its answer.
+        The caller is to call `FoundDocument.share` when the client has its answer.
 
         Raises:
             IndexNotReadyError: before the first index is complete.
@@ -76,7 +76,7 @@ class CachedDocuments(Generic[Name]):
             if good is None:
                 raise
             self._stale.note(name.address, error)
-            return Found(self, name, good)
+            return FoundDocument(self, name, good)
 
     def share(self, name: Name, rendered: Rendered) -> None:
         """Leave a copy for other processes, unless the document has changed since it was rendered.
@@ -96,14 +96,14 @@ class CachedDocuments(Generic[Name]):
             since = None
         return self._cache.last(name, since) or self._source.last_good(name, since)
 
-    def _found_or_rendered(self, name: Name) -> Found[Name]:
+    def _found_or_rendered(self, name: Name) -> FoundDocument[Name]:
         cached = self._cache.find(name, self._source.revision(name))
         if cached is not None:
-            return Found(self, name, cached)
+            return FoundDocument(self, name, cached)
         with self._cache.making:
             cached = self._cache.find(name, self._source.revision(name))
             if cached is not None:  # another thread rendered it while this one waited
-                return Found(self, name, cached)
+                return FoundDocument(self, name, cached)
             rendered = self._source.render(name)
             if rendered.begin < rendered.end:
                 self._cache.keep(
@@ -113,7 +113,7 @@ class CachedDocuments(Generic[Name]):
                     begin=rendered.begin,
                     end=rendered.end,
                 )
-        return Found(self, name, rendered.representation, rendered)
+        return FoundDocument(self, name, rendered.representation, rendered)
 
     def _has_changed(self, name: Name, revision: Revision) -> bool:
         try:
@@ -123,7 +123,7 @@ class CachedDocuments(Generic[Name]):
             return False
 
 
-class Found(NamedTuple, Generic[Name]):
+class FoundDocument(NamedTuple, Generic[Name]):
     """A representation that was found for a request; `rendered` if it was rendered for this one."""
 
     documents: CachedDocuments[Name]

@@ -18,7 +18,7 @@ from feedserver.model import Article
 _SHARE_LEFT = 0.8
 
 
-class Change(StrEnum):
+class Differing(StrEnum):
     """A difference between an entry before and now; `NEW` is none that subscribers mind."""
 
     LOST = "lost"
@@ -33,7 +33,7 @@ class Change(StrEnum):
 class Difference(NamedTuple):
     """A difference of one entry. Values are texts for people."""
 
-    change: Change
+    change: Differing
     title: str
     before: str
     after: str
@@ -53,13 +53,13 @@ def differences(before: Sequence[PublishedEntry], articles: Iterable[Article]) -
     for entry in (one._replace(url=_usual(one.url)) for one in before):
         article = by_id.get(entry.id) or by_url.get(entry.url) or by_title.get(entry.title)
         if article is None:
-            found.append(Difference(Change.LOST, entry.title, entry.url or entry.id, ""))
+            found.append(Difference(Differing.LOST, entry.title, entry.url or entry.id, ""))
             continue
         met.add(article.id)
         found += _between(entry, article)
     oldest = min((entry.published for entry in before if entry.published), default=None)
     found += [
-        Difference(Change.NEW, article.title, "", article.url)
+        Difference(Differing.NEW, article.title, "", article.url)
         for article in newest_first
         if article.id not in met and (oldest is None or article.published >= oldest)
     ]
@@ -84,11 +84,11 @@ def _unique_titles(articles: Iterable[Article]) -> Mapping[str, Article]:
 
 def _between(entry: PublishedEntry, article: Article) -> Iterator[Difference]:
     pairs = [
-        (Change.ID, entry.id, article.id),
-        (Change.LINK, entry.url, article.url),
-        (Change.TITLE, entry.title, article.title),
+        (Differing.ID, entry.id, article.id),
+        (Differing.LINK, entry.url, article.url),
+        (Differing.TITLE, entry.title, article.title),
         (
-            Change.DATE,
+            Differing.DATE,
             entry.published.isoformat() if entry.published else "",
             article.published.isoformat() if entry.published else "",
         ),
@@ -98,7 +98,7 @@ def _between(entry: PublishedEntry, article: Article) -> Iterator[Difference]:
             yield Difference(change, article.title, old, new)
     length = text_length(article.body_html)
     if length < _SHARE_LEFT * entry.length:
-        yield Difference(Change.BODY, article.title, f"{entry.length} characters", f"{length} characters")
+        yield Difference(Differing.BODY, article.title, f"{entry.length} characters", f"{length} characters")
 
 
 def as_table(found: Sequence[Difference], total: int) -> str:
@@ -109,11 +109,11 @@ def as_table(found: Sequence[Difference], total: int) -> str:
     ]
     widths = [max(len(row[column]) for row in rows) for column in range(3)]
     table = ["  ".join((*map(str.ljust, row[:3], widths), row[3])).rstrip() for row in rows]
-    counts = [(change, sum(one.change is change for one in found)) for change in Change]
+    counts = [(change, sum(one.change is change for one in found)) for change in Differing]
     summary = ", ".join(f"{count} {change.value}" for change, count in counts if count)
     return "\n".join([*(table if found else []), f"{total} entries before: {summary or 'all as they were'}"])
 
 
 def is_harmless(found: Iterable[Difference]) -> bool:
     """Whether no subscriber of the old feed would mind."""
-    return all(one.change is Change.NEW for one in found)
+    return all(one.change is Differing.NEW for one in found)

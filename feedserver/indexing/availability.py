@@ -17,7 +17,7 @@ from feedserver.findings import FindingCode
 from feedserver.index.facts import HistoryFacts, SeenRoot
 from feedserver.index.file_values import FileState, Stamp
 from feedserver.index.history import PublicationHistory
-from feedserver.indexing.scanner import Found
+from feedserver.indexing.scanner import FoundFile
 from feedserver.model import Finding
 
 
@@ -39,7 +39,7 @@ class Unavailable(NamedTuple):
     was_there: bool
 
     @property
-    def found(self) -> Found:
+    def found(self) -> FoundFile:
         """A find with the finding `folder-away`, at the path of the root itself."""
         message = self.reason
         if self.was_there and self.is_final:
@@ -53,7 +53,7 @@ class Unavailable(NamedTuple):
         state = FileState.ROOT_DROPPED if self.is_final else FileState.ROOT_UNAVAILABLE
         # A stamp that changes with the message.
         stamp = Stamp(mtime_ns=self.since * 1_000_000_000, ctime_ns=0, size=0, inode=0, state=state)
-        return Found("", stamp, finding)
+        return FoundFile("", stamp, finding)
 
 
 def unavailable(history: PublicationHistory, root: str, now: int, drop_after: float) -> Unavailable | None:

@@ -19,7 +19,7 @@ from feedserver.index.file_values import FileContent, StatedArticle
 from feedserver.indexing.plan import Plan, Root
 from feedserver.indexing.reader_values import Wanted
 from feedserver.indexing.reading_queue import ReadingQueue
-from feedserver.indexing.scanner import Found, Scan, ScanRules
+from feedserver.indexing.scanner import FoundFile, Scan, ScanRules
 from feedserver.indexing.unshown import Unshown, why_unshown
 from feedserver.model import Finding, Verdict
 
@@ -76,7 +76,7 @@ _VANISHED = FileContent(
 )
 
 
-def _found(plan: Plan, position: int) -> list[Found]:
+def _found(plan: Plan, position: int) -> list[FoundFile]:
     """The finds in a root, in the order of their paths."""
     scan = Scan(Path(plan.roots[position].path), ScanRules.for_root(plan, plan.roots[position]))
     found = {one.path: one for one in [*scan.walk(), *scan.odd]}

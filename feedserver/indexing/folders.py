@@ -18,7 +18,7 @@ from feedserver.indexing.availability import Unavailable, unavailable
 from feedserver.indexing.jobs import Job
 from feedserver.indexing.links import Links
 from feedserver.indexing.plan import Plan
-from feedserver.indexing.scanner import Found, Gone, Scan, ScanRules, compare
+from feedserver.indexing.scanner import FoundFile, Gone, Scan, ScanRules, compare
 
 
 class Folders:
@@ -40,7 +40,9 @@ class Folders:
         self._now = now
         self._rules = [ScanRules.for_root(plan, root) for root in plan.roots]
 
-    def differences(self, root: int, cause: Unavailable | None, job: Job) -> Iterator[Found | Gone | None]:
+    def differences(
+        self, root: int, cause: Unavailable | None, job: Job
+    ) -> Iterator[FoundFile | Gone | None]:
         """The differences of a whole root, missing files last; None stands for each file without one.
 
         Args:
@@ -57,7 +59,7 @@ class Folders:
         yield from compare(scan, found, self._keeper.writer.stamps(root))
         self.links.replace(root, scan.links)
 
-    def differences_at(self, root: int, paths: Sequence[str]) -> Iterator[Found | Gone | None]:
+    def differences_at(self, root: int, paths: Sequence[str]) -> Iterator[FoundFile | Gone | None]:
         """The differences at and below some paths of a root, none of which is below another one."""
         scan = self._scan(root)
         reachable = [path for path in paths if scan.is_below(path)]

@@ -33,7 +33,7 @@ from feedserver.indexing.plan import Plan
 from feedserver.indexing.reader_values import Wanted
 from feedserver.indexing.reading_queue import ReadingQueue
 from feedserver.indexing.removals import Removals
-from feedserver.indexing.scanner import Found, Gone, by_urgency
+from feedserver.indexing.scanner import FoundFile, Gone, by_urgency
 from feedserver.indexing.settling import Settling
 from feedserver.indexing.storing import Storage, moment
 from feedserver.model import Value
@@ -180,9 +180,9 @@ class Indexer:
             finally:
                 self._jobs.remove(job)
 
-    def _take(self, difference: Found | Gone | None, root: int, job: Job) -> None:
+    def _take(self, difference: FoundFile | Gone | None, root: int, job: Job) -> None:
         """Have a file read that differs, and note one that is missing."""
-        if isinstance(difference, Found):
+        if isinstance(difference, FoundFile):
             job.want(root, difference)
         elif difference is not None:
             key = FileKey(root=root, path=difference.path)
@@ -208,11 +208,11 @@ class Indexer:
                 self._take(difference, root, job)
             return Steps(self._pipeline.run(job)).finish()
 
-    def _urgent(self, differences: list[Found | Gone], root: int, job: Job) -> list[Found | Gone]:
+    def _urgent(self, differences: list[FoundFile | Gone], root: int, job: Job) -> list[FoundFile | Gone]:
         """The most urgent of the files that were found, and all that are gone."""
         if job.settling is None:
             return differences
-        found = by_urgency(one for one in differences if isinstance(one, Found))
+        found = by_urgency(one for one in differences if isinstance(one, FoundFile))
         for one in found[FEW_FILES:]:
             key = FileKey(root=root, path=one.path)
             self._waiting[key] = Wanted.of(root, one)

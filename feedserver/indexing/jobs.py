@@ -14,7 +14,7 @@ from typing import Generic, TypeVar
 from feedserver.index.file_values import FileKey, Stamp
 from feedserver.indexing.reader_values import Wanted
 from feedserver.indexing.reading_queue import ReadingQueue
-from feedserver.indexing.scanner import Found
+from feedserver.indexing.scanner import FoundFile
 from feedserver.indexing.settling import Settling
 from feedserver.model import Value
 
@@ -92,13 +92,13 @@ class Job:
 
     # --- the files ------------------------------------------------------------------------------
 
-    def counted(self, found: Iterable[Found]) -> Iterator[Found]:
+    def counted(self, found: Iterable[FoundFile]) -> Iterator[FoundFile]:
         """The finds of a walk, counted."""
         for one in found:
             self.found += 1
             yield one
 
-    def want(self, root: int, found: Found) -> None:
+    def want(self, root: int, found: FoundFile) -> None:
         """Have a file read that is new or has changed."""
         key = FileKey(root=root, path=found.path)
         self.has_news |= found.known is None or found.is_edited()
@@ -118,7 +118,7 @@ class Job:
         self.wanted += 1
         self.queue.put(wanted)
 
-    def expect(self, key: FileKey, found: Found) -> None:
+    def expect(self, key: FileKey, found: FoundFile) -> None:
         """Note that a new file will be read, now or later: it may be one that is gone elsewhere."""
         if self.settling is not None and found.known is None:
             self.settling.expect(key)

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from feedserver.index.file_values import FileContent, Stamp
 from feedserver.indexing.plan import Plan
-from feedserver.indexing.scanner import Found
+from feedserver.indexing.scanner import FoundFile
 from feedserver.model import Value
 
 # The bounds on reading one file of at most a MiB, in seconds of CPU and bytes of memory. An ordinary file
@@ -43,10 +43,10 @@ class Wanted(NamedTuple):
 
     root: int
     path: str
-    found: Found | None = None
+    found: FoundFile | None = None
 
     @classmethod
-    def of(cls, root: int, found: Found) -> Wanted:
+    def of(cls, root: int, found: FoundFile) -> Wanted:
         """The file to read for a find."""
         return cls(root, found.path, None if found.finding is None else found)
 

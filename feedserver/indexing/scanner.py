@@ -89,7 +89,7 @@ def _any_of(globs: Iterable[str]) -> re.Pattern[str] | None:
     return re.compile(pattern, re.IGNORECASE) if pattern else None
 
 
-class Found(NamedTuple):
+class FoundFile(NamedTuple):
     """A path below a root with its stamp, and the known one. If it has a finding, it must not be read."""
 
     path: str
@@ -130,10 +130,10 @@ class Scan:
         self._root = os.path.realpath(root)
         self._rules = rules
         self.unlisted: list[str] = []
-        self.odd: list[Found] = []
+        self.odd: list[FoundFile] = []
         self.links: list[str] = []
 
-    def walk(self, under: str = "") -> Iterator[Found]:
+    def walk(self, under: str = "") -> Iterator[FoundFile]:
         """Article files at or below a folder, and findings about others, in the order of their paths.
 
         The index has the same order, so a walk over a million files is compared with it in one pass
@@ -168,7 +168,7 @@ class Scan:
         except OSError as error:
             if folder == "" or error.errno not in (errno.ENOENT, errno.ENOTDIR):
                 self.unlisted.append(folder)
-                self.odd.append(Found(_printable(folder), UNSEEN_STAMP, _unreadable("listed", error)))
+                self.odd.append(FoundFile(_printable(folder), UNSEEN_STAMP, _unreadable("listed", error)))
             return iter(())
         return iter(sorted(names))
 
@@ -189,13 +189,13 @@ class Scan:
             return False
         return True
 
-    def look(self, path: str) -> Found | None:
+    def look(self, path: str) -> FoundFile | None:
         """The find at one path; None if it is gone, or is neither an article nor a linked folder."""
         folder, _, name = path.rpartition("/")
         is_article = self._rules.is_article_name(name) and self._rules.may_hold_articles(folder)
         return self._look(path, is_article)
 
-    def _look(self, path: str, is_article: bool) -> Found | None:
+    def _look(self, path: str, is_article: bool) -> FoundFile | None:
         absolute = self._absolute(path)
         try:
             status = os.lstat(absolute)
@@ -211,7 +211,7 @@ class Scan:
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
-            return Found(_printable(path), UNSEEN_STAMP, _unreadable("looked at", error))
+            return FoundFile(_printable(path), UNSEEN_STAMP, _unreadable("looked at", error))
 
     def is_below(self, path: str) -> bool:
         """Whether a walk would reach a path: it is not skipped, and not behind a symbolic link."""
@@ -226,18 +226,18 @@ class Scan:
     def _absolute(self, path: str) -> str:
         return f"{self._root}/{path}" if path else self._root
 
-    def _judge(self, path: str, status: os.stat_result, finding: Finding | None) -> Found:
+    def _judge(self, path: str, status: os.stat_result, finding: Finding | None) -> FoundFile:
         if not path.isascii() and _printable(path) != path:
-            return Found(_printable(path), NO_STAMP, _NAME)
+            return FoundFile(_printable(path), NO_STAMP, _NAME)
         if finding is not None:
-            return Found(path, _stamp_of_link(status, finding), finding)
+            return FoundFile(path, _stamp_of_link(status, finding), finding)
         if stat.S_ISDIR(status.st_mode):
-            return Found(path, NO_STAMP, _FOLDER)
+            return FoundFile(path, NO_STAMP, _FOLDER)
         if not stat.S_ISREG(status.st_mode):
-            return Found(path, Stamp.of(status), _NOT_A_FILE)
+            return FoundFile(path, Stamp.of(status), _NOT_A_FILE)
         if status.st_size > self._rules.max_file_size:
-            return Found(path, Stamp.of(status), _too_large(status.st_size, self._rules.max_file_size))
-        return Found(path, Stamp.of(status))
+            return FoundFile(path, Stamp.of(status), _too_large(status.st_size, self._rules.max_file_size))
+        return FoundFile(path, Stamp.of(status))
 
     def _judge_link(self, absolute: str) -> Finding | None:
         """The reason why a symbolic link is not followed; None if it is followed."""
@@ -357,8 +357,8 @@ def _read_up_to(handle: int, size: int) -> bytes:
 
 
 def compare(
-    scan: Scan, found: Iterable[Found], known: Iterable[tuple[str, Stamp]]
-) -> Iterator[Found | Gone | None]:
+    scan: Scan, found: Iterable[FoundFile], known: Iterable[tuple[str, Stamp]]
+) -> Iterator[FoundFile | Gone | None]:
     """The files to be read, which are new or have another stamp, and lastly those that are gone.
 
     None stands for each file that did not change, so that the caller can pause in a long walk.
@@ -393,7 +393,7 @@ def compare(
     )
 
 
-def by_urgency(found: Iterable[Found]) -> list[Found]:
+def by_urgency(found: Iterable[FoundFile]) -> list[FoundFile]:
     """Files in the order in which they are to be read if there are many.
 
     Edits come first. Then come new files, those of the folder with the most new files last: if thousands
@@ -403,14 +403,14 @@ def by_urgency(found: Iterable[Found]) -> list[Found]:
     files = list(found)
     crowd = Counter(_folder_of(one) for one in files if one.known is None)
 
-    def urgency(one: Found) -> tuple[bool, int]:
+    def urgency(one: FoundFile) -> tuple[bool, int]:
         is_repeated = one.known is not None and not one.is_edited()
         return is_repeated, crowd[_folder_of(one)] if one.known is None else 0
 
     return sorted(files, key=urgency)
 
 
-def _folder_of(found: Found) -> str:
+def _folder_of(found: FoundFile) -> str:
     return found.path.rpartition("/")[0]
 
 

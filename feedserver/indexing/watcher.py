@@ -1,7 +1,9 @@
 """Watches the roots: a thread that turns the events of the system into sets of paths.
 
 Reports only the paths of events, not their kinds; the indexer looks at the paths. Events can be missed
-(network file systems, full queues), so the indexer also rescans. Collects events for at most 100 ms.
+(network file systems, full queues), so the indexer also rescans. Collects events for at most 100 ms. Known to
+work with watchfiles 1.3, whose first delivery, of nothing, tells that the watches are set; the tests of the
+indexer fail if a release tells it in another way.
 """
 
 from __future__ import annotations
@@ -42,7 +44,7 @@ class Watcher:
     def __enter__(self) -> Watcher:
         """Start. Returns when the system watches, or has refused: a scan that begins now misses no change."""
         self._thread.start()
-        self._settled.wait()
+        self._settled.wait()  # the thread sets it whatever happens (`_run`)
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -27,7 +27,7 @@ class Sign(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     without: tuple[str, ...] = ()
 
 
-class Permalink(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"from_": "from"}):
+class PermalinkSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"from_": "from"}):
     """How a program writes the pattern of its addresses.
 
     Attributes:
@@ -63,7 +63,7 @@ class Preset(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     folders: tuple[str, ...] = ()
     site: Mapping[str, Any] = {}
     articles: Mapping[str, Any] = {}
-    permalink: Permalink | None = None
+    permalink: PermalinkSource | None = None
 
 
 @cache

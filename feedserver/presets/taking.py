@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from feedserver.presets.preset import Permalink
+from feedserver.presets.preset import PermalinkSource
 
 _EXPRESSION = re.compile(r"\$\{([^{}]*)\}")
 
@@ -87,7 +87,7 @@ def _items(template: object, config: object) -> Iterator[object]:
         yield str(template).replace(match[0], key)
 
 
-def url_pattern(permalink: Permalink, config: object) -> str:
+def url_pattern(permalink: PermalinkSource, config: object) -> str:
     """The pattern of all addresses, with the placeholders of `articles[].url`; '' if there is none.
 
     Raises:
@@ -100,7 +100,7 @@ def url_pattern(permalink: Permalink, config: object) -> str:
     return f"{before}{_translated(permalink, stated)}{permalink.after}"
 
 
-def section_patterns(permalink: Permalink, config: object) -> dict[str, str]:
+def section_patterns(permalink: PermalinkSource, config: object) -> dict[str, str]:
     """The patterns of addresses for single sections.
 
     Raises:
@@ -117,7 +117,7 @@ def section_patterns(permalink: Permalink, config: object) -> dict[str, str]:
     return {}
 
 
-def _translated(permalink: Permalink, pattern: str) -> str:
+def _translated(permalink: PermalinkSource, pattern: str) -> str:
     pattern = permalink.styles.get(pattern, pattern)
     marks = "|".join(sorted(map(re.escape, permalink.placeholders), key=len, reverse=True))
 

@@ -23,7 +23,7 @@ GROUPS = {kind.value: kind for kind in (Kind.TOPIC, Kind.PROVIDER, Kind.CATEGORY
 _LIST = re.compile(rf"/({'|'.join(GROUPS)})(?:\.([2-9]|[1-9][0-9]{{1,6}}))?(?:\.(opml|json))?")
 
 
-class Target(NamedTuple):
+class Destination(NamedTuple):
     """The page of a listing or, with a format, one of its feed documents."""
 
     key: ListingKey
@@ -79,13 +79,13 @@ def parse_list(path: str) -> ListTarget | None:
     return ListTarget(GROUPS[group], suffix or "", int(page or 1))
 
 
-def parse(path: str) -> Target | None:
+def parse(path: str) -> Destination | None:
     """The listing that a canonical path names, or None if the path cannot name one."""
     base, fmt = split_format(path)
     parent, _, last = base.rpartition("/")
     archive = parse_archive(last) if fmt is not None else None
     key = _parse_key(base if archive is None else parent)
-    return None if key is None else Target(key, fmt, archive)
+    return None if key is None else Destination(key, fmt, archive)
 
 
 def _parse_key(path: str) -> ListingKey | None:

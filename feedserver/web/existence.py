@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from feedserver.feeds.publisher import Publisher
-from feedserver.site.addresses import Target, parse, parse_list
+from feedserver.site.addresses import Destination, parse, parse_list
 from feedserver.site.directory import has_page
 from feedserver.web.redirects import Redirects
 
@@ -57,6 +57,6 @@ class Addresses:
         target = parse(path)
         return target is not None and self._publisher.exists(target.key, target.archive)
 
-    def has_articles(self, target: Target) -> bool:
+    def has_articles(self, target: Destination) -> bool:
         """Whether a listing has articles now. Raises as `exists`."""
         return self._publisher.exists(target.key) and self._publisher.state(target.key).count > 0

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from flask import Response, request
 
-from feedserver.feeds.cached_documents import Found, Name
+from feedserver.feeds.cached_documents import FoundDocument, Name
 from feedserver.feeds.representation import Representation
 from feedserver.web import responses
 from feedserver.web.fast_path import Documents
@@ -17,7 +17,9 @@ from feedserver.web.policies import ResponsePolicy
 AnyName = TypeVar("AnyName")
 
 
-def send_found(found: Found[Name], policy: ResponsePolicy, special: Response | None = None) -> Response:
+def send_found(
+    found: FoundDocument[Name], policy: ResponsePolicy, special: Response | None = None
+) -> Response:
     """The response with a document, of which other processes get a copy when the client has it.
 
     Args:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from flask import Blueprint, Response, request
 
-from feedserver.feeds.cached_documents import Found
+from feedserver.feeds.cached_documents import FoundDocument
 from feedserver.feeds.document import Document
 from feedserver.index.archives import ArchiveDocument
 from feedserver.model import Format, ListingKey
@@ -43,7 +43,7 @@ def _send_feed(document: Document, cache_control: str) -> Response:
     return send_found(found, policy, _special(found, policy))
 
 
-def _special(found: Found[Document], policy: ResponsePolicy) -> Response | None:
+def _special(found: FoundDocument[Document], policy: ResponsePolicy) -> Response | None:
     """A redirect to the page for a browser, or a delta for a client that asks for one."""
     document = found.name
     if visitors.is_navigation(request):
