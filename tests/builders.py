@@ -24,6 +24,7 @@ from feedserver.index import schema
 from feedserver.index.contents import content_of
 from feedserver.index.file_values import FileChange, FileKey, Stamp
 from feedserver.index.sqlite.serving import POINTER_SECONDS
+from feedserver.index.values import StoreAddress
 from feedserver.indexing.plan import Ownership, Plan, Root
 from feedserver.model import Article, Provider, Reading, Selection, Term, Verdict
 
@@ -195,11 +196,11 @@ class Contents(NamedTuple):
     findings: dict[tuple[int, str], Any]
 
 
-def contents(state_dir: Path) -> Contents:
-    """The content of the serving build of a state folder."""
+def contents(place: Path | StoreAddress) -> Contents:
+    """The content of the serving build of a store, or of a state folder's store."""
     file, entry, listing, member = schema.file, schema.entry, schema.listing, schema.membership
     candidate, month = schema.candidate, schema.month
-    with snapshot(state_dir) as connection:
+    with snapshot(place) as connection:
         shown = connection.execute(
             select(entry, file.c.root, file.c.path, candidate.c.payload)
             .join(file, file.c.id == entry.c.file_id)

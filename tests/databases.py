@@ -43,6 +43,7 @@ class DatabaseServer:
     Attributes:
         url: of a database in which tests make schemas.
         port: on 127.0.0.1.
+        folder: its own.
     """
 
     def __init__(
@@ -57,7 +58,7 @@ class DatabaseServer:
         folder.mkdir(exist_ok=True)
         self.port = free_port()
         self.url = f"postgresql://feedserver@127.0.0.1:{self.port}/postgres"
-        self._folder = folder
+        self.folder = folder
         self._process: subprocess.Popen[bytes] | None = None
         self._prefix = [*prefix]
         if os.geteuid() == 0:  # which PostgreSQL refuses
@@ -94,14 +95,14 @@ class DatabaseServer:
         """Start the server, and wait until it answers."""
         command = program("postgres")
         assert command is not None
-        with (self._folder / "log").open("ab") as log:
+        with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
-                [*self._prefix, command, "-D", str(self._folder / "data")], stdout=log, stderr=log, cwd="/"
+                [*self._prefix, command, "-D", str(self.folder / "data")], stdout=log, stderr=log, cwd="/"
             )
         end = time.monotonic() + PATIENCE
         ready = [*self._prefix, program("pg_isready") or "pg_isready"]
         while subprocess.run([*ready, "-q", "-h", "127.0.0.1", "-p", str(self.port)], check=False).returncode:
-            assert time.monotonic() < end, (self._folder / "log").read_text()
+            assert time.monotonic() < end, (self.folder / "log").read_text()
             time.sleep(0.05)
 
     def stop(self, number: signal.Signals = signal.SIGINT) -> None:
@@ -114,6 +115,13 @@ class DatabaseServer:
         for child in children if number is signal.SIGKILL else ():
             _kill(child)
         process.wait(PATIENCE)
+
+    def demand_password(self, role: str) -> None:
+        """Let one role in by its password only, from now on; the server runs."""
+        rules = self.folder / "data" / "pg_hba.conf"
+        rules.write_text(f"host all {role} 127.0.0.1/32 scram-sha-256\n{rules.read_text()}")
+        assert self._process is not None
+        self._process.send_signal(signal.SIGHUP)
 
     def is_running(self) -> bool:
         """Whether it was started and not stopped."""
@@ -140,10 +148,18 @@ def _unprivileged() -> pwd.struct_passwd:
 
 
 @contextmanager
-def database_server(primary: DatabaseServer | None = None, **options: str) -> Iterator[DatabaseServer]:
-    """A running server, with further settings or as a standby; it and its data are gone afterwards."""
+def database_server(
+    primary: DatabaseServer | None = None, disk: Path | None = None, **options: str
+) -> Iterator[DatabaseServer]:
+    """A running server, with further settings or as a standby; it and its data are gone afterwards.
+
+    Args:
+        primary: the server that it follows.
+        disk: the folder in which it makes its own.
+        options: its settings.
+    """
     # Not in a folder of pytest, into which only its own user may look.
-    folder = Path(tempfile.mkdtemp(prefix="feedserver-postgresql-"))
+    folder = Path(tempfile.mkdtemp(prefix="feedserver-postgresql-", dir=disk))
     try:
         server = DatabaseServer(folder, options, primary)
         server.start()

@@ -5,9 +5,12 @@ fewest steps that still make it fail:
 
     python tests/histories.py --count 2000 --processes 2            # a random seed, which is printed
     python tests/histories.py --count 1 --seed 123456               # one history again
+    python tests/histories.py --count 300 --store postgresql        # on a real database
+    python tests/histories.py --count 300 --store both              # files and database side by side
 
 History number n of a run has the seed of the run plus n. This module makes the steps, `history_disk`
-carries each of them out, and `history_runs` checks the index.
+carries each of them out, and `history_runs` checks the index. With `both` all histories are settled ones, and
+an indexer that died is followed at once, so that both stores must hold the same at each look.
 """
 
 from __future__ import annotations
@@ -26,9 +29,11 @@ from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 import sudden_death
-from builders import Clock, a_plan, article_text
+from builders import Clock, a_plan, article_text, write_article
 from history_disk import MTIMES, tools_missing
-from history_runs import History, Step, carry_out, observed
+from history_runs import History, Step, carry_out
+from history_stores import BOTH, FILES, POSTGRESQL, places, prepare_places
+from history_views import observed
 from sudden_death import Death
 from unprivileged import unprivileged
 
@@ -261,18 +266,20 @@ class Outcome(NamedTuple):
     failure: str = ""
 
 
-def prepare() -> None:
+def prepare(store: str) -> None:
     """Ready a process to carry out histories: all that is loaded late is loaded before privileges go."""
+    prepare_places(store)
     sudden_death.prepare()
     logging.disable()  # what is interrupted is told at length
-    with TemporaryDirectory() as folder:
-        articles = Path(folder) / "articles"
-        articles.mkdir()
-        (articles / "a.md").write_text(article_text())
-        indexer = Indexer(a_plan(Path(folder) / "state", articles), Clock())
-        indexer.refresh()
-        indexer.close()
-        observed(Path(folder) / "state")
+    for place in places():
+        with TemporaryDirectory() as folder:
+            write_article(Path(folder) / "articles")
+            state = Path(folder) / "site"
+            indexer = Indexer(a_plan(state, Path(folder) / "articles", store=place.address(state)), Clock())
+            indexer.refresh()
+            indexer.close()
+            observed(place.address(state))
+            place.drop(state)
     # Its process was started with the rights of root, and would read files that this process may not read.
     close_process_pool()
 
@@ -323,9 +330,10 @@ def _fails(history: History) -> bool:
     return False
 
 
-def outcomes(seeds: Sequence[int], processes: int) -> Iterator[Outcome]:
+def outcomes(seeds: Sequence[int], processes: int, store: str) -> Iterator[Outcome]:
     """The outcomes of histories, as they come."""
-    with ProcessPoolExecutor(processes, get_context("spawn"), initializer=prepare) as pool:
+    context = get_context("spawn")
+    with ProcessPoolExecutor(processes, context, initializer=prepare, initargs=(store,)) as pool:
         for future in as_completed([pool.submit(carried_out, seed) for seed in seeds]):
             yield future.result()
 
@@ -338,19 +346,23 @@ def main() -> int:
     parser.add_argument("--count", type=int, default=2000, help="how many")
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**9))
     parser.add_argument("--processes", type=int, default=2, help="that carry them out")
+    parser.add_argument("--store", choices=(FILES, POSTGRESQL, BOTH), default=FILES)
     options = parser.parse_args()
     say(f"{options.count:,} histories from seed {options.seed}; missing tools: {tools_missing() or 'none'}")
     begun, deaths, failed = time.monotonic(), 0, []
     seeds = range(options.seed, options.seed + options.count)
-    for done, outcome in enumerate(outcomes(seeds, options.processes), 1):
+    for done, outcome in enumerate(outcomes(seeds, options.processes, options.store), 1):
         deaths += outcome.deaths
         if done % TOLD_EACH == 0:
             say(f"{done:,} done in {time.monotonic() - begun:.0f} s")
         if outcome.failure:
             failed.append(outcome.seed)
-            say(f"FAILED: python tests/histories.py --count 1 --seed {outcome.seed}\n{outcome.failure}")
+            again = f"--count 1 --seed {outcome.seed} --store {options.store}"
+            say(f"FAILED: python tests/histories.py {again}\n{outcome.failure}")
     seconds = time.monotonic() - begun
-    summary = f"{options.count:,} histories with {deaths:,} sudden deaths in {seconds:.0f} s"
+    summary = (
+        f"{options.count:,} histories on {options.store} with {deaths:,} sudden deaths in {seconds:.0f} s"
+    )
     say(f"{summary}, {len(failed)} failed{': ' if failed else ''}{failed or ''}")
     return 1 if failed else 0
 

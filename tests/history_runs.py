@@ -7,17 +7,14 @@ death another process must come to what it would have come to without: the same 
 
 from __future__ import annotations
 
-import difflib
 import os
-import pprint
 import shutil
 import signal
-import sqlite3
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -25,22 +22,22 @@ from unittest import mock
 
 import msgspec
 import sudden_death
-from builders import Clock, a_plan, contents
+from builders import Clock, a_plan
 from history_disk import Disk
-from stores import address_of
+from history_stores import PATIENCE, Place, places
+from history_views import assert_equal, assert_whole, copy_history, dates_of, observed
+from sqlalchemy.exc import DBAPIError
 from sudden_death import Death
 
 from feedserver.index import candidates, transactions
-from feedserver.index.archives import ArchiveDocument, closed_archives
-from feedserver.index.reader import IndexReader
-from feedserver.index.sqlite import builds
+from feedserver.index.keeper import BuildKeeper
 from feedserver.index.stores import open_store
-from feedserver.index.values import Selected
 from feedserver.indexing import judging, removals, storing
 from feedserver.indexing.follower import Follower
 from feedserver.indexing.indexer import Indexer
 from feedserver.indexing.lock import IndexerLock
-from feedserver.model import Kind, ListingKey, Selection
+from feedserver.indexing.plan import Plan
+from feedserver.model import Selection
 
 SHARED_MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108  a folder of our own in it
 
@@ -53,8 +50,6 @@ SELECTIONS = (
     Selection(name="gazette", title="The Gazette", providers=("gazette.example",)),
 )
 
-# How long the live indexer may take to follow on a machine that others use, too. It takes less than one.
-PATIENCE = 30.0
 LIVE_UNSETTLED = 0.3
 
 
@@ -97,7 +92,7 @@ def carry_out(history: History) -> int:
     """
     base = Path(tempfile.mkdtemp(prefix="feedserver-", dir=SHARED_MEMORY))
     base.chmod(0o777)
-    run = _Live(history, base) if history.mode == "live" else _Run(history, base)
+    run = _run_of(history, base)
     try:
         with batches_of(history.batch):
             for step in history.steps:
@@ -105,8 +100,15 @@ def carry_out(history: History) -> int:
             run.end()
         return run.deaths
     finally:
-        run.close()
+        run.remove()
         _remove(base)
+
+
+def _run_of(history: History, base: Path) -> _Run | _SideBySide:
+    if len(places()) > 1:
+        return _SideBySide(history, base, places())
+    (place,) = places()
+    return (_Live if history.mode == "live" else _Run)(history, base, place)
 
 
 @contextmanager
@@ -137,15 +139,22 @@ def _remove(base: Path) -> None:
 class _Run:
     """A history with an indexer that looks when it is told."""
 
-    def __init__(self, history: History, base: Path) -> None:
+    def __init__(self, history: History, base: Path, place: Place, disk: Disk | None = None) -> None:
         self._mode = history.mode
-        self._batch = history.batch
-        self._base = base
+        self._place = place
+        self._base = base / place.name
+        self._base.mkdir()
         self._clock = Clock(YEAR_2100 if history.mode == "settled" else time.time())
-        self._disk = Disk(base, history.roots, self._clock.now)
-        rules = {"date_from_mtime": history.from_mtime}
-        self._plan = a_plan(base / "state", *self._disk.roots, rules=rules, selections=SELECTIONS)
-        self._state = base / "state"
+        self._disk = disk or Disk(base, history.roots, self._clock.now)
+        self._state = self._base / "site"
+        self.address = place.address(self._state)
+        self._plan = a_plan(
+            self._state,
+            *self._disk.roots,
+            rules={"date_from_mtime": history.from_mtime},
+            selections=SELECTIONS,
+            store=self.address,
+        )
         self._indexer: Indexer | None = None
         self.deaths = 0
 
@@ -154,8 +163,7 @@ class _Run:
         if own is not None:
             own(**step.arguments)
             return
-        with suppress(OSError):  # what the file system refuses, as in a locked folder, does not happen
-            getattr(self._disk, step.action)(**step.arguments)
+        happen(self._disk, step)
 
     def end(self) -> None:
         """Look at what is left."""
@@ -167,9 +175,25 @@ class _Run:
             self._check()
 
     def close(self) -> None:
+        """End the indexer as it should end."""
         if self._indexer is not None:
             self._indexer.close()
             self._indexer = None
+
+    def remove(self) -> None:
+        """End the indexer, and remove the store."""
+        self.close()
+        self._place.drop(self._state)
+
+    @property
+    def now(self) -> float:
+        """The time of this history."""
+        return self._clock.now
+
+    @property
+    def is_indexed(self) -> bool:
+        """Whether a build serves."""
+        return open_store(self.address).is_indexed()
 
     # --- what the indexer does --------------------------------------------------------------------
 
@@ -198,24 +222,31 @@ class _Run:
         self.close()
         self._let_time_tick()
         twin = self._base / "twin"
-        shutil.copytree(self._state, twin)
+        self._place.copy(self._state, twin)
         # If two files have one id, the result of two batches depends on the first of them.
         is_comparable = how == "scan"
         touched = sorted(self._disk.touched)
         try:
             whole = sudden_death.counted(partial(self._work, twin, how, touched))
             self._work(twin, "scan", [])
-            calm = observed(twin)
+            calm = observed(self._place.address(twin))
         finally:
-            shutil.rmtree(twin)
+            self._place.drop(twin)
         for death in deaths:
-            self.deaths += sudden_death.killed(partial(self._work, self._state, how, touched), death, whole)
+            work = partial(self._work, self._state, how, touched)
+            self.deaths += sudden_death.killed(work, death, whole, self._ending(death))
             self._assert_usable()
         if is_followed:
             self._look("scan")
             if is_comparable:
-                assert_equal("after sudden death", observed(self._state), "without it", calm)
+                assert_equal("after sudden death", observed(self.address), "without it", calm)
             self._check_if_settled()
+
+    def _ending(self, death: Death) -> Callable[[], object] | None:
+        """What dies: a third each the process, its connections, and the database, if there is one."""
+        # Not drawn, so that the history of a seed is the same for all stores.
+        others = {1: self._place.cut, 2: self._place.crash}
+        return None if death.measure == "seconds" else others.get(int(death.share * 1000) % 3)
 
     def _look(self, how: str) -> bool:
         """Look; whether that was at everything."""
@@ -224,9 +255,9 @@ class _Run:
             lock = IndexerLock.acquire(self._state)
             assert lock is not None, "the lock outlived its holder"
             lock.release()
-            self._indexer = Indexer(self._plan, self._clock)
+            self._indexer = self._opened(self._plan)
             how = "scan"
-        if builds.serving_build(self._state) is None or any(path == "." for _, path in self._disk.touched):
+        if not self.is_indexed or any(path == "." for _, path in self._disk.touched):
             how = "scan"
         _look(self._indexer, how, sorted(self._disk.touched))
         self._disk.touched.clear()
@@ -236,10 +267,22 @@ class _Run:
         """The work of one process, from its start to its end."""
         lock = IndexerLock.acquire(state)
         assert lock is not None, "the lock outlived its holder"
-        indexer = Indexer(msgspec.structs.replace(self._plan, store=address_of(state)), self._clock)
-        _look(indexer, how if builds.serving_build(state) is not None else "scan", touched)
+        address = self._place.address(state)
+        indexer = self._opened(msgspec.structs.replace(self._plan, store=address))
+        try:
+            _look(indexer, how if open_store(address).is_indexed() else "scan", touched)
+        except DBAPIError as error:
+            indexer.replace(error)  # as `follower` does
+            indexer.refresh()
         indexer.close()
         lock.release()
+
+    def _opened(self, plan: Plan) -> Indexer:
+        with ExitStack() as stack:
+            if not self._place.recovers:
+                recovery = mock.patch.object(BuildKeeper, "_recover", side_effect=AssertionError("recovery"))
+                stack.enter_context(recovery)
+            return Indexer(plan, self._clock)
 
     def _let_time_tick(self) -> None:
         """Wait until another change would leave another ctime, where the program has no second look."""
@@ -260,33 +303,36 @@ class _Run:
             self._check()
 
     def _check(self) -> None:
-        shown = observed(self._state)
+        shown = observed(self.address)
         rebuilt = self._rebuilt()
         assert_equal("the index", shown, "built anew", rebuilt)
 
     def _rebuilt(self) -> dict[str, Any]:
         state = self._base / "again"
         state.mkdir()
+        address = self._place.address(state)
         try:
-            copy_history(self._state, state)
-            indexer = Indexer(msgspec.structs.replace(self._plan, store=address_of(state)), self._clock)
+            copy_history(self.address, address)
+            indexer = Indexer(msgspec.structs.replace(self._plan, store=address), self._clock)
             indexer.refresh()
             indexer.close()
-            return observed(state)
+            return observed(address)
         finally:
-            shutil.rmtree(state)
+            self._place.drop(state)
 
     def _assert_usable(self) -> None:
         """Check that readers see a whole index after the death of a process."""
-        if builds.serving_build(self._state) is not None:
-            assert_whole(self._state)
+        self._place.wait_until_usable(self._state)
+        if self.is_indexed:
+            assert_whole(self.address)
+            self._place.check_after_death(self._state)
 
 
 class _Live(_Run):
     """A history with the real loop, which follows by itself in a process of its own."""
 
-    def __init__(self, history: History, base: Path) -> None:
-        super().__init__(history, base)
+    def __init__(self, history: History, base: Path, place: Place) -> None:
+        super().__init__(history, base, place)
         self._child = 0
 
     def end(self) -> None:
@@ -302,7 +348,7 @@ class _Live(_Run):
             time.sleep(0.1)
 
     def _difference(self) -> str:
-        if builds.serving_build(self._state) is None:
+        if not self.is_indexed:
             return "there is no index yet"
         try:
             self._check()
@@ -315,6 +361,7 @@ class _Live(_Run):
             os.kill(self._child, signal.SIGKILL)
             sudden_death.ended(self._child)
             self._child = 0
+            self._place.wait_until_usable(self._state)
 
     def do_wait(self, seconds: float) -> None:
         """Time goes by on its own."""
@@ -353,6 +400,61 @@ class _Live(_Run):
             Follower(Indexer(plan, time.time), plan, threading.Event()).run()
 
 
+class _SideBySide:
+    """One history on several stores: the same files, and an indexer for each."""
+
+    def __init__(self, history: History, base: Path, kinds: Sequence[Place]) -> None:
+        # Neither the mtime nor the clock of this machine may make a difference.
+        settled = history._replace(mode="settled")
+        self._disk = Disk(base, history.roots, YEAR_2100)
+        self._runs = [_Run(settled, base, place, self._disk) for place in kinds]
+
+    @property
+    def deaths(self) -> int:
+        """How often any of the indexers was killed."""
+        return sum(run.deaths for run in self._runs)
+
+    def do(self, step: Step) -> None:
+        """Let a step happen to the files once, or to each indexer."""
+        if not hasattr(_Run, f"do_{step.action}"):
+            happen(self._disk, step)
+            return
+        if step.action == "die":
+            # Otherwise the one that died earlier may have published what the other one never did.
+            step = step._replace(arguments={**step.arguments, "how": "scan", "is_followed": True})
+        touched = set(self._disk.touched)
+        for run in self._runs:
+            self._disk.touched = set(touched)
+            run.do(step)
+        self._compare()
+
+    def end(self) -> None:
+        """Look at what is left."""
+        for run in self._runs:
+            run.end()
+        self._compare()
+
+    def remove(self) -> None:
+        """Remove the stores."""
+        for run in self._runs:
+            run.remove()
+
+    def _compare(self) -> None:
+        first, *others = self._runs
+        if not first.is_indexed:
+            return
+        shown, dates = observed(first.address), dates_of(first.address, first.now)
+        for other in others:
+            assert_equal("in files", shown, "in the database", observed(other.address))
+            assert_equal("dates of files", dates, "of the database", dates_of(other.address, other.now))
+
+
+def happen(disk: Disk, step: Step) -> None:
+    """Let a step happen to the files."""
+    with suppress(OSError):  # what the file system refuses, as in a locked folder, does not happen
+        getattr(disk, step.action)(**step.arguments)
+
+
 def _look(indexer: Indexer, how: str, touched: Sequence[tuple[int, str]]) -> None:
     if how == "scan":
         indexer.refresh()
@@ -361,96 +463,3 @@ def _look(indexer: Indexer, how: str, touched: Sequence[tuple[int, str]]) -> Non
             indexer.look_at(root, [path for position, path in touched if position == root])
     # Time alone changes what is published, too, and the loop of the indexer follows it.
     indexer.publish_due()
-
-
-# --- what an index is -----------------------------------------------------------------------------
-
-
-def observed(state_dir: Path) -> dict[str, Any]:
-    """All that readers can ask of the serving build, what it holds of files, and what the history holds."""
-    found: dict[str, Any] = {
-        "history": history_of(state_dir),
-        "index": contents(state_dir)._asdict(),
-    }
-    reader = IndexReader(open_store(address_of(state_dir)))
-    try:
-        keys = [_key(name) for name in sorted(found["index"]["listings"])]
-        found["listings"] = {f"{key.kind}/{key.slug}": _listing(reader, key) for key in keys}
-        found["directory"] = {kind.value: reader.summaries(kind) for kind in Kind}
-        found["counts"] = reader.counts()
-        found["verdicts"] = reader.verdicts()
-        found["findings"] = [(key.root, key.path, finding) for key, finding in reader.findings()]
-        found["open month"] = reader.open_month()
-        return found
-    finally:
-        reader.close()
-
-
-def _key(name: str) -> ListingKey:
-    kind, _, slug = name.partition("/")
-    return ListingKey(kind=Kind(kind), slug=slug)
-
-
-def _listing(reader: IndexReader, key: ListingKey) -> dict[str, Any]:
-    newest = reader.select(key, 50)
-    assert newest is not None
-    parts = [
-        ArchiveDocument(month=month, number=number)
-        for month in sorted(newest.months)
-        for number in range(1, 1 + closed_archives(newest.months, month, newest.open_month))
-    ]
-    return {
-        "newest": _shown(newest),
-        **{str(archive): _shown(reader.select_archive(key, archive)) for archive in parts},
-        "are in": reader.are_in(key, [entry.article.id for entry in newest.entries]),
-    }
-
-
-def _shown(selected: Selected | None) -> tuple[Any, ...]:
-    """All but what numbers rows, commits and builds."""
-    assert selected is not None
-    state = msgspec.structs.asdict(selected.state)
-    facts = {
-        name: value for name, value in state.items() if name not in ("id", "changed", "retracted", "build")
-    }
-    return facts, selected.entries, selected.months, selected.open_month
-
-
-def history_of(state_dir: Path) -> dict[str, Any]:
-    """The rows of the publication history for articles, broken files and listings."""
-    with closing(sqlite3.connect(state_dir / builds.HISTORY_FILE)) as connection:
-        return {
-            table: {row[:keys]: row[keys:] for row in connection.execute(f"SELECT * FROM {table}")}  # noqa: S608  our own names
-            for table, keys in (("article", 1), ("last_good", 1), ("listing", 2))
-        }
-
-
-def copy_history(source: Path, target: Path) -> None:
-    """A consistent copy, also while somebody writes."""
-    with (
-        closing(sqlite3.connect(source / builds.HISTORY_FILE)) as old,
-        closing(sqlite3.connect(target / builds.HISTORY_FILE)) as new,
-    ):
-        old.backup(new)
-
-
-def assert_whole(state_dir: Path) -> None:
-    """Nothing is torn: every listing is the sum of its members, and each of them has its article."""
-    index = contents(state_dir)
-    sums: dict[str, list[int]] = {name: [0, 0] for name in index.listings}
-    for kind, slug, published, article, updated in index.members:
-        _, _, *times, digest, _, _ = index.entries[article]
-        assert times == [published, updated], f"{article} is listed with other times than it has"
-        sums[f"{kind}/{slug}"][0] += int.from_bytes(digest, "big")
-        sums[f"{kind}/{slug}"][1] += 1
-    for name, (version, entries, *_) in index.listings.items():
-        assert (int(version, 16), entries) == (sums[name][0] % (1 << 128), sums[name][1]), f"{name} is torn"
-
-
-def assert_equal(one: str, left: dict[str, Any], other: str, right: dict[str, Any]) -> None:
-    """Fail with the lines in which two values differ."""
-    if left == right:
-        return
-    was, shall = (pprint.pformat(value, width=160).splitlines() for value in (left, right))
-    difference = [line[:600] for line in difflib.unified_diff(was, shall, one, other, n=0, lineterm="")]
-    raise AssertionError("\n".join(["not equal:", *difference[:40]]))

@@ -48,9 +48,10 @@ def _schema(state_dir: Path) -> str:
 
 
 @contextmanager
-def snapshot(state_dir: Path) -> Iterator[Connection]:
-    """A connection to the serving build of a state folder's store, in a transaction."""
-    serving = open_store(address_of(state_dir)).serving()
+def snapshot(place: Path | StoreAddress) -> Iterator[Connection]:
+    """A connection to the serving build of a store, or of a state folder's store, in a transaction."""
+    address = address_of(place) if isinstance(place, Path) else place
+    serving = open_store(address).serving()
     try:
         with serving.snapshot() as connection:
             yield connection

@@ -2,11 +2,14 @@
 
 The moments are dense. A *tick* is every few steps of SQLite's machine, every statement that begins, and
 every file that is opened, renamed, removed or listed; a child can be killed at any one of them, by its own
-hand and by the real signal. Commits are counted by themselves, too, just before and just after: the
-time between the commit of one database and that of the other is short. To hit the inside of a commit, where
-nothing ticks, a caller has the child killed after a time.
+hand and by the real signal. With PostgreSQL the moments before a request, between a request and its answer,
+and after the answer are ticks. Commits are counted by themselves, too, just before and just after: the time
+between the commit of one database and that of the other is short. To hit the inside of a commit, where
+nothing ticks, a caller has the child killed after a time. Instead of the child its connections to a database
+can die, or the database itself.
 
-Hooks into Python's own `sqlite3` and audit events, so the program itself knows nothing of it.
+Hooks into Python's own `sqlite3`, the connections of `index.postgresql` and audit events, so the program
+itself knows nothing of it.
 """
 
 from __future__ import annotations
@@ -17,13 +20,19 @@ import sqlite3
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Any, NamedTuple
 from unittest import mock
 
+from feedserver.errors import StoreUnreachableError
+from feedserver.index.postgresql.connections import BoundedConnection
+
 # So many instructions of SQLite's machine are one tick.
 INSTRUCTIONS = 50
+
+# The exit status of a child that lost its database, and said so.
+_CUT_OFF = 3
 
 FILE_EVENTS = frozenset({"open", "os.rename", "os.remove", "os.scandir", "os.listdir"})
 
@@ -50,10 +59,12 @@ class _Counter:
         self.is_on = False
         self.counts = {"ticks": 0, "commits": 0}
         self.fatal: dict[str, int] = {}
+        self._end: Callable[[], object] = _die
         self._has_committed = False
 
-    def start(self, fatal: dict[str, int]) -> None:
-        self.is_on, self.counts, self.fatal = True, {"ticks": 0, "commits": 0}, fatal
+    def start(self, fatal: dict[str, int], end: Callable[[], object]) -> None:
+        self.is_on, self.counts, self.fatal, self._end = True, {"ticks": 0, "commits": 0}, fatal, end
+        self._has_committed = False
 
     def tick(self) -> int:
         if self.is_on:
@@ -65,7 +76,11 @@ class _Counter:
 
     def statement(self, text: str) -> None:
         self.tick()
-        if self.is_on and text.startswith("COMMIT"):
+        if text.startswith("COMMIT"):
+            self.commit()
+
+    def commit(self) -> None:
+        if self.is_on:
             self._has_committed = True
             self._count("commits")
 
@@ -76,7 +91,12 @@ class _Counter:
     def _count(self, measure: str) -> None:
         self.counts[measure] += 1
         if self.counts[measure] == self.fatal.get(measure):
-            os.kill(os.getpid(), signal.SIGKILL)
+            self.is_on = False
+            self._end()
+
+
+def _die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 _counter = _Counter()
@@ -91,11 +111,40 @@ def _observed_connect(*args: Any, **kwargs: Any) -> sqlite3.Connection:
     return connection
 
 
-@contextmanager
-def _counting(fatal: dict[str, int]) -> Iterator[None]:
-    _counter.start(fatal)
+_wait, _commit = BoundedConnection.wait, BoundedConnection.commit
+
+
+def _observed_wait(connection: BoundedConnection, gen: Generator[Any, Any, Any], *args: Any) -> Any:
+    _counter.tick()
+    result = _wait(connection, _observed(gen), *args)
+    _counter.tick()
+    return result
+
+
+def _observed(gen: Generator[Any, Any, Any]) -> Generator[Any, Any, Any]:
+    """The same steps of a request; the first one sends it."""
     try:
-        with mock.patch.object(sqlite3.dbapi2, "connect", _observed_connect):
+        wanted = next(gen)
+        _counter.tick()
+        while True:
+            wanted = gen.send((yield wanted))
+    except StopIteration as done:
+        return done.value
+
+
+def _observed_commit(connection: BoundedConnection) -> None:
+    _counter.commit()
+    _commit(connection)
+
+
+@contextmanager
+def _counting(fatal: dict[str, int], end: Callable[[], object] = _die) -> Iterator[None]:
+    _counter.start(fatal, end)
+    try:
+        with ExitStack() as stack:
+            stack.enter_context(mock.patch.object(sqlite3.dbapi2, "connect", _observed_connect))
+            stack.enter_context(mock.patch.object(BoundedConnection, "wait", _observed_wait))
+            stack.enter_context(mock.patch.object(BoundedConnection, "commit", _observed_commit))
             yield
     finally:
         _counter.is_on = False
@@ -114,42 +163,50 @@ def counted(work: Callable[[], object]) -> Ticks:
     return Ticks(_counter.counts["ticks"], _counter.counts["commits"], time.perf_counter() - begun)
 
 
-def killed(work: Callable[[], object], death: Death, whole: Ticks) -> bool:
+def killed(
+    work: Callable[[], object], death: Death, whole: Ticks, end: Callable[[], object] | None = None
+) -> bool:
     """Do some work in a child that dies on the way. No thread and no connection may be open in this process.
 
     Args:
         work: what to do.
         death: when.
         whole: how long the work takes.
+        end: what happens in the child in place of its death: it cuts off the database.
 
     Returns:
-        Whether it died before it was done.
+        Whether it died, or lost its database, before it was done.
 
     Raises:
         AssertionError: if the work failed by itself.
     """
     counts = {"ticks": whole.all, "commits": whole.commits}
     fatal = {death.measure: 1 + int(death.share * counts[death.measure])} if death.measure in counts else {}
-    child = forked(lambda: _work(work, fatal))
+    child = forked(lambda: _work(work, fatal, end or _die))
     if not fatal:
         time.sleep(death.share * whole.seconds)
         os.kill(child, signal.SIGKILL)
     return ended(child)
 
 
-def _work(work: Callable[[], object], fatal: dict[str, int]) -> None:
-    with _counting(fatal):
-        work()
+def _work(work: Callable[[], object], fatal: dict[str, int], end: Callable[[], object]) -> int:
+    with _counting(fatal, end):
+        try:
+            work()
+        except StoreUnreachableError:
+            if end is _die:
+                raise
+            return _CUT_OFF
+    return 0
 
 
-def forked(work: Callable[[], object]) -> int:
-    """Begin some work in a child process, and return its id."""
+def forked(work: Callable[[], int | None]) -> int:
+    """Begin some work in a child process, and return its id. The work returns its exit status; none is 0."""
     child = os.fork()
     if child == 0:
         status = 1
         try:
-            work()
-            status = 0
+            status = work() or 0
         except BaseException:
             traceback.print_exc()
         finally:
@@ -158,7 +215,7 @@ def forked(work: Callable[[], object]) -> int:
 
 
 def ended(child: int) -> bool:
-    """Wait for the end of a child; whether it was killed. Raises AssertionError if it failed by itself."""
+    """Wait for the end of a child; whether it was killed or cut off. AssertionError if it failed."""
     status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    assert status in (0, -signal.SIGKILL), f"the child ended with status {status}"
+    assert status in (0, -signal.SIGKILL, _CUT_OFF), f"the child ended with status {status}"
     return status != 0

@@ -1,7 +1,8 @@
 """After any history of files and deaths of the indexer, the index equals a rebuild over the same history.
 
 Random histories in processes of their own, because they give up privileges and are killed. `histories` makes
-them, and repeats a failing one alone.
+them, and repeats a failing one alone. The same holds in a database, whose own processes die, too; and the
+same history gives the same contents, publication history and validators in both.
 """
 
 from __future__ import annotations
@@ -10,11 +11,25 @@ import subprocess
 import sys
 from pathlib import Path
 
-COUNT = 150
+import pytest
+from databases import is_installed
+from history_stores import BOTH, FILES, POSTGRESQL
+from stores import DATABASE
+
+in_database = pytest.mark.skipif(not is_installed(), reason="PostgreSQL is not installed")
 
 
-def test_every_history_of_files_leaves_an_index_that_equals_a_rebuild() -> None:
-    command = [sys.executable, str(Path(__file__).with_name("histories.py")), "--count", str(COUNT)]
+@pytest.mark.parametrize(
+    ("store", "count"),
+    [
+        pytest.param(FILES, 150, marks=pytest.mark.skipif(bool(DATABASE), reason="needs no database")),
+        pytest.param(POSTGRESQL, 40 if DATABASE else 10, marks=in_database),
+        pytest.param(BOTH, 20 if DATABASE else 5, marks=in_database),
+    ],
+)
+def test_every_history_of_files_leaves_an_index_that_equals_a_rebuild(store: str, count: int) -> None:
+    histories = str(Path(__file__).with_name("histories.py"))
+    command = [sys.executable, histories, "--count", str(count), "--store", store]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert f"{COUNT} histories" in done.stdout
+    assert f"{count} histories on {store}" in done.stdout

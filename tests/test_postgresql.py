@@ -23,6 +23,7 @@ from sqlalchemy import event
 from feedserver.errors import ServerBusyError, StateError, StoreUnreachableError
 from feedserver.feeds.document import Document
 from feedserver.index.facts import BuildFacts
+from feedserver.index.history import PublicationHistory
 from feedserver.index.postgresql import builds, connections
 from feedserver.index.postgresql.connections import BoundedConnection, Database, connector
 from feedserver.index.reader import IndexReader
@@ -312,6 +313,23 @@ def shown(reader: IndexReader) -> set[str]:
 
 
 # --- Without the database
+
+
+def test_an_indexer_that_loses_its_connection_while_it_begins_says_so_and_holds_no_lock(
+    tmp_path: Path, database: DatabaseServer, address: StoreAddress, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def cut_off(self: builds.SchemaBuilds) -> PublicationHistory:
+        end_connections(database, "feedserver indexer")
+        return opened(self)
+
+    opened = builds.SchemaBuilds.open_history
+    plan = a_plan(tmp_path / "state", tmp_path / "articles", store=address)
+    with monkeypatch.context() as patched:
+        patched.setattr(builds.SchemaBuilds, "open_history", cut_off)
+        with pytest.raises(StoreUnreachableError, match="cannot be used now") as raised:
+            Indexer(plan)
+    with closing(Indexer(plan)):
+        assert raised.value.path
 
 
 def test_without_the_database_cached_feeds_go_on_and_all_is_well_after_its_return(tmp_path: Path) -> None:

@@ -47,7 +47,11 @@ class BuildKeeper:
     def __init__(self, builds: Builds, fingerprint: str, selections: Sequence[Selection], now: int) -> None:
         self._builds = builds
         self._selections = selections
-        self.history = builds.open_history()
+        try:
+            self.history = builds.open_history()
+        except BaseException:
+            builds.close()  # otherwise a writer that ended would hold the lock
+            raise
         self._facts = BuildFacts(plan=fingerprint, history_identity=self.history.identity)
         self.writer: IndexWriter
         self._build: str

@@ -126,8 +126,11 @@ class SchemaBuilds:
 
     def open_history(self) -> PublicationHistory:
         """As `Builds.open_history`; it is written by the connection of the builds."""
-        history = PublicationHistory(DatabaseHistory(self._database, self._connection))
-        history.forget_damaged_facts()
+        try:
+            history = PublicationHistory(DatabaseHistory(self._database, self._connection))
+            history.forget_damaged_facts()
+        except SQLAlchemyError as error:
+            raise failure_of(self._database, error) from error
         return history
 
     def set_aside(self, damage: HistoryLostError) -> None:
