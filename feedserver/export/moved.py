@@ -10,12 +10,13 @@ import re
 from collections.abc import Iterable, Mapping
 from urllib.parse import quote
 
+from feedserver.model import Format
 from feedserver.site.addresses import parse
 
 # The value of an address that is retired; the value of a moved one is its new address.
 GONE = "gone"
 
-_FORMAT = r"\.(?:rss|atom|json)"
+_FORMAT = rf"\.(?:{'|'.join(Format)})"
 _PART = r"/[0-9]{4}-[0-9]{2}\.[0-9]+"
 
 
