@@ -325,7 +325,7 @@ class _Run:
         self._place.wait_until_usable(self._state)
         if self.is_indexed:
             assert_whole(self.address)
-            self._place.check_after_death(self._state)
+            self._place.check_after_death(self._state, self._plan.fingerprint)
 
 
 class _Live(_Run):

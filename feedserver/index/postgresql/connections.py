@@ -33,7 +33,8 @@ CONNECT_SECONDS: Final = 2  # libpq takes less for 2
 _PROBES: Final = {"idle": 4, "interval": 2, "count": 3}
 _UNANSWERED_MS: Final = 10_000
 
-# A reader waits for a lock or a statement no longer than this. No statement of a request takes a tenth of it.
+# A reader waits for a lock and for a statement no longer than this. No statement of a request takes a tenth.
+READER_LOCK_MS: Final = 1_000
 READER_MS: Final = 2_000
 # And for a server that says nothing at all, as one whose disk or machine stands still.
 ANSWER_SECONDS: Final = 3.0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -10,6 +12,12 @@ from feedserver.index.history import PublicationHistory
 from feedserver.index.postgresql import site_schema
 from feedserver.index.postgresql.connections import CONNECT_SECONDS, Database, connector, engine_of
 from feedserver.index.transactions import damaged_value, transaction
+
+# What may be over a moment later (PostgreSQL, appendix A): failures of connections, rollbacks because of
+# others, missing resources, interventions of operators and time-outs, errors of the system; then a standby
+# that became no primary yet, a transaction that stood still for too long, and a lock that others hold.
+_PASSING_CLASSES: Final = frozenset({"08", "40", "53", "57", "58"})
+_PASSING: Final = frozenset({"25006", "25P03", "55P03"})
 
 
 class DatabaseHistory:
@@ -97,8 +105,7 @@ def failure_of(database: Database, error: SQLAlchemyError) -> StateError:
     original = getattr(error, "orig", None) or error
     reason = (str(original).strip() or type(original).__name__).splitlines()[0]
     code = getattr(original, "sqlstate", None) or ""
-    # Without a code there was no answer; class 08 is connections, 57P shutdowns, 53 missing resources, and
-    # 25006 a standby that became no primary yet (PostgreSQL, appendix A).
-    if not code or code[:2] in {"08", "53"} or code[:3] == "57P" or code == "25006":
+    # Without a code there was no answer.
+    if not code or code[:2] in _PASSING_CLASSES or code in _PASSING:
         return StoreUnreachableError(database.name, f"cannot be used now: {reason}")
     return StateError(database.name, f"cannot be used: {reason}")

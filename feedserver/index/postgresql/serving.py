@@ -23,8 +23,10 @@ from sqlalchemy.pool import QueuePool
 from feedserver.errors import IndexNotReadyError, IndexUnreadableError, StateError, StoreUnreachableError
 from feedserver.index.postgresql import site_schema
 from feedserver.index.postgresql.announcements import Announced, Announcements
+from feedserver.index.postgresql.breaker import Breaker
 from feedserver.index.postgresql.connections import (
     ANSWER_SECONDS,
+    READER_LOCK_MS,
     READER_MS,
     Database,
     connector,
@@ -44,10 +46,19 @@ _POOL_SECONDS: Final = 2.0
 _REPLICA_PAUSE: Final = 10.0
 
 
+# A lock that was not available in time, and a statement that took too long (PostgreSQL, appendix A).
+_TIMEOUTS: Final = frozenset({"55P03", "57014"})
+
+
 class Pools:
-    """The connections of one process to the serving build, and to its copy on a replica."""
+    """The connections of one process to the serving build, and to its copy on a replica.
+
+    Attributes:
+        breaker: spares threads the wait for a lock that one of them has just waited for.
+    """
 
     def __init__(self, database: Database) -> None:
+        self.breaker = Breaker(READER_MS / 1000)
         self._database = database
         self._lock = threading.Lock()
         self._pid = 0
@@ -92,7 +103,7 @@ class Pools:
             search_path=build,
             answer_seconds=ANSWER_SECONDS,
             statement_timeout=READER_MS,
-            lock_timeout=READER_MS,
+            lock_timeout=READER_LOCK_MS,
             idle_in_transaction_session_timeout=5 * READER_MS,
         )
         return engine_of(
@@ -147,6 +158,8 @@ class ServingSchema:
         now = self._follow()
         if now.failure:
             raise IndexUnreadableError(f"{self._database.name}: {now.failure}")
+        if reason := self._pools.breaker.obstacle():
+            raise IndexUnreadableError(reason)
         with ExitStack() as stack:
             connection = self._of_replica(stack, now) or self._of_database(stack)
             try:
@@ -154,7 +167,12 @@ class ServingSchema:
             except DBAPIError as error:
                 if error.connection_invalidated:
                     raise self._unreachable(error) from error
+                if getattr(error.orig, "sqlstate", None) in _TIMEOUTS:
+                    reason = str(failure_of(self._database, error))
+                    self._pools.breaker.note_timeout(reason)
+                    raise IndexUnreadableError(reason) from error
                 raise
+            self._pools.breaker.note_answer()
 
     def _of_replica(self, stack: ExitStack, now: Announced) -> Connection | None:
         """A snapshot of the replica, if it has the known state; None if not, or if it does not answer."""
