@@ -71,6 +71,9 @@ class DatabaseServer:
                 "--regid",
                 str(user.pw_gid),
                 "--clear-groups",
+                # So that no server is left by a test run that is killed.
+                "--pdeathsig",
+                "INT",
             ]
         data = str(folder / "data")
         if primary is None:

@@ -23,8 +23,8 @@ in_database = pytest.mark.skipif(not is_installed(), reason="PostgreSQL is not i
     ("store", "count"),
     [
         pytest.param(FILES, 150, marks=pytest.mark.skipif(bool(DATABASE), reason="needs no database")),
-        pytest.param(POSTGRESQL, 40 if DATABASE else 10, marks=in_database),
-        pytest.param(BOTH, 20 if DATABASE else 5, marks=in_database),
+        pytest.param(POSTGRESQL, 25 if DATABASE else 8, marks=in_database),
+        pytest.param(BOTH, 8 if DATABASE else 4, marks=in_database),
     ],
 )
 def test_every_history_of_files_leaves_an_index_that_equals_a_rebuild(store: str, count: int) -> None:

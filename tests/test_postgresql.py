@@ -24,7 +24,7 @@ from feedserver.errors import ServerBusyError, StateError, StoreUnreachableError
 from feedserver.feeds.document import Document
 from feedserver.index.facts import BuildFacts
 from feedserver.index.history import PublicationHistory
-from feedserver.index.postgresql import builds, connections
+from feedserver.index.postgresql import builds, connections, serving
 from feedserver.index.postgresql.connections import BoundedConnection, Database, connector
 from feedserver.index.reader import IndexReader
 from feedserver.index.stores import open_store
@@ -398,7 +398,37 @@ def test_a_web_machine_needs_no_articles_and_starts_no_indexer(tmp_path: Path, a
         assert {path.name for path in (web / ".feedserver").glob("*.sqlite")} == set()
 
 
+def test_a_connection_that_ended_while_it_was_not_used_costs_no_answer(
+    database: DatabaseServer, address: StoreAddress, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(serving, "PING_SECONDS", 0.0)
+    with closing(Build(address)) as build, closing(IndexReader(open_store(address))) as reader:
+        build.publish(1, "Ants")
+        wait_for(lambda: titles(reader) == {"Ants"})
+        for _ in range(3):
+            end_connections(database, "feedserver reader")
+            assert titles(reader) == {"Ants"}
+
+
 # --- Secrets and mistakes
+
+
+@pytest.mark.parametrize("encoding", ["SQL_ASCII", "LATIN1"])
+def test_a_database_that_lacks_characters_is_refused_in_one_sentence(
+    tmp_path: Path, database: DatabaseServer, encoding: str
+) -> None:
+    name = f"in_{encoding.lower()}"
+    with psycopg.connect(database.url, autocommit=True) as connection:
+        connection.execute(
+            f"CREATE DATABASE {name} ENCODING '{encoding}' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0"
+        )
+    environ = {"FEEDSERVER_INDEX__URL": database.url.replace("/postgres", f"/{name}")}
+    write_article(tmp_path / "articles")
+    for arguments in (["index"], ["render", "/articles.rss"], ["list", "topics"]):
+        result = feedserver(tmp_path, *arguments, environ=environ)
+        assert result.returncode == 1
+        assert f"has the encoding {encoding}" in result.stderr
+        assert "Traceback" not in result.stderr
 
 
 SECRET = "hunter2secret"  # noqa: S105  of the tests

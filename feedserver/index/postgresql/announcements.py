@@ -23,7 +23,7 @@ from typing import NamedTuple
 import psycopg
 from psycopg import sql
 
-from feedserver.errors import StoreUnreachableError
+from feedserver.errors import StateError
 from feedserver.index.postgresql.connections import BoundedConnection, Database
 
 log = logging.getLogger(__name__)
@@ -159,7 +159,7 @@ class _Follower:
                 with self._connect() as connection:
                     connection.autocommit = True
                     self._listen(connection)
-            except (psycopg.Error, StoreUnreachableError) as error:
+            except (psycopg.Error, StateError) as error:
                 self._note_failure((str(error).strip() or type(error).__name__).splitlines()[0])
             else:
                 return

@@ -24,7 +24,7 @@ from psycopg.waiting import Ready, Wait
 from sqlalchemy import Engine, Pool, create_engine
 from sqlalchemy.pool import NullPool
 
-from feedserver.errors import StoreUnreachableError
+from feedserver.errors import StateError, StoreUnreachableError
 from feedserver.index.schema import HISTORY
 
 # Seconds until a host that does not answer is given up. The same for a peer that is silent: three probes in
@@ -117,7 +117,7 @@ class BoundedConnection(psycopg.Connection[Any]):
 def connector(
     database: Database, purpose: str, *, url: str = "", answer_seconds: float = math.inf, **options: object
 ) -> Callable[[], BoundedConnection]:
-    """A function that connects.
+    """A function that connects. It raises a StateError if the database cannot hold all characters.
 
     Args:
         database: of the site.
@@ -131,6 +131,8 @@ def connector(
         "tcp_keepalives_interval": _PROBES["interval"],
         "tcp_keepalives_count": _PROBES["count"],
         "tcp_user_timeout": _UNANSWERED_MS,
+        # Administrators set it for sessions that were forgotten; ours hold a lock, listen, or are in a pool.
+        "idle_session_timeout": 0,
         **options,
     }
 
@@ -140,6 +142,7 @@ def connector(
             password=_password(database),
             application_name=f"feedserver {purpose}",
             connect_timeout=CONNECT_SECONDS,
+            client_encoding="utf8",  # whatever the database or the role prefer
             keepalives=1,
             keepalives_idle=_PROBES["idle"],
             keepalives_interval=_PROBES["interval"],
@@ -147,10 +150,20 @@ def connector(
             tcp_user_timeout=_UNANSWERED_MS,
             options=" ".join(f"-c {name}={_escaped(value)}" for name, value in session.items()),
         )
+        _check_encoding(database, connection)
         connection.answer_seconds = answer_seconds
         return connection
 
     return connect
+
+
+def _check_encoding(database: Database, connection: BoundedConnection) -> None:
+    # Any other one lacks characters of articles, or (SQL_ASCII) does not know what a character is.
+    encoding = connection.info.parameter_status("server_encoding")
+    if encoding != "UTF8":
+        connection.close()
+        msg = f"the database has the encoding {encoding}; make one with ENCODING 'UTF8' TEMPLATE template0"
+        raise StateError(database.name, msg)
 
 
 def _escaped(value: object) -> str:

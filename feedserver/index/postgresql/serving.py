@@ -9,15 +9,17 @@ database cannot be reached it fails at once.
 from __future__ import annotations
 
 import logging
+import math
 import os
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import Connection, Engine, select
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+import psycopg
+from sqlalchemy import Connection, Engine, event, select
+from sqlalchemy.exc import DBAPIError, DisconnectionError, SQLAlchemyError
 from sqlalchemy.pool import QueuePool
 
 from feedserver.errors import IndexNotReadyError, IndexUnreadableError, StateError, StoreUnreachableError
@@ -28,6 +30,7 @@ from feedserver.index.postgresql.connections import (
     ANSWER_SECONDS,
     READER_LOCK_MS,
     READER_MS,
+    BoundedConnection,
     Database,
     connector,
     engine_of,
@@ -48,6 +51,13 @@ _REPLICA_PAUSE: Final = 10.0
 
 # A lock that was not available in time, and a statement that took too long (PostgreSQL, appendix A).
 _TIMEOUTS: Final = frozenset({"55P03", "57014"})
+
+
+# After so long without use a connection of a pool is tried before it is used: three round trips.
+PING_SECONDS: Final = 1.0
+
+# In the `info` of a connection: when it was returned to its pool.
+_RETURNED: Final = "returned"
 
 
 class Pools:
@@ -106,7 +116,7 @@ class Pools:
             lock_timeout=READER_LOCK_MS,
             idle_in_transaction_session_timeout=5 * READER_MS,
         )
-        return engine_of(
+        engine = engine_of(
             reading(connect),
             self._database.schema,
             pool=QueuePool,
@@ -114,6 +124,24 @@ class Pools:
             max_overflow=0,
             pool_timeout=_POOL_SECONDS,
         )
+        event.listen(engine, "checkin", _note_return)
+        event.listen(engine, "checkout", _check_if_rested)
+        return engine
+
+
+def _note_return(_: object, record: Any) -> None:
+    record.info[_RETURNED] = time.monotonic()
+
+
+def _check_if_rested(connection: BoundedConnection, record: Any, _: object) -> None:
+    """Replace a connection that the database, a pooler or a firewall has ended while it was not used."""
+    if time.monotonic() - record.info.get(_RETURNED, math.inf) < PING_SECONDS:
+        return
+    try:
+        connection.execute("SELECT 1")
+        connection.rollback()
+    except psycopg.Error as error:
+        raise DisconnectionError from error
 
 
 class ServingSchema:
@@ -185,14 +213,14 @@ class ServingSchema:
                 if _has(connection, now):
                     stack.push(opened.pop_all())
                     return connection
-        except SQLAlchemyError as error:
-            self._pools.leave_replica(failure_of(self._database, error))
+        except (SQLAlchemyError, StateError) as error:
+            self._pools.leave_replica(self._as_failure(error))
         return None
 
     def _of_database(self, stack: ExitStack) -> Connection:
         try:
             connection = stack.enter_context(self._engine(self._database.url).connect())
-        except SQLAlchemyError as error:
+        except (SQLAlchemyError, StateError) as error:
             raise self._unreachable(error) from error
         stack.enter_context(transaction(connection))
         return connection
@@ -200,9 +228,12 @@ class ServingSchema:
     def _engine(self, url: str) -> Engine:
         return self._pools.engine(url, self.name)
 
-    def _unreachable(self, error: SQLAlchemyError) -> IndexUnreadableError:
+    def _as_failure(self, error: SQLAlchemyError | StateError) -> StateError:
+        return error if isinstance(error, StateError) else failure_of(self._database, error)
+
+    def _unreachable(self, error: SQLAlchemyError | StateError) -> IndexUnreadableError:
         """The error of a database that does not answer. It is noted, so that no other thread waits for it."""
-        failure = failure_of(self._database, error)
+        failure = self._as_failure(error)
         if isinstance(failure, StoreUnreachableError):
             self._announcements.note_failure(failure.reason)
         return IndexUnreadableError(str(failure))
