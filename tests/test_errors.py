@@ -22,6 +22,7 @@ from feedserver.errors import (
     ServerBusyError,
     SettingsError,
     StateError,
+    StoreUnreachableError,
     UnknownAddressError,
 )
 from feedserver.findings import FindingCode
@@ -33,6 +34,7 @@ FAMILY = {
     FrontMatterError(FindingCode.YAML_SYNTAX, "not YAML", line=3, column=7): "3:7: not YAML",
     StateError(Path("state/history.sqlite"), "is no database"): "state/history.sqlite: is no database",
     ForeignStateError(Path("state"), "belongs to another site"): "state: belongs to another site",
+    StoreUnreachableError("postgresql://db/x", "does not answer"): "postgresql://db/x: does not answer",
     HistoryLostError(Path("state/history.sqlite"), "is empty"): "state/history.sqlite: is empty",
     IndexUnreadableError("the index is damaged"): "the index is damaged",
     IndexNotReadyError("the first index is not complete yet"): "the first index is not complete yet",

@@ -191,6 +191,20 @@ def test_commits_and_other_builds_are_announced(address: StoreAddress) -> None:
             wait_for(lambda: titles(reader) == {"Wasps"})
 
 
+def test_no_generation_is_used_for_two_states_while_readers_doubt_the_database(address: StoreAddress) -> None:
+    with closing(Build(address)) as build, closing(IndexReader(open_store(address))) as reader:
+        seen: dict[int, int] = {}
+        for number in range(30):
+            build.publish(number)
+            end = time.monotonic() + 0.05
+            while time.monotonic() < end:
+                reader._serving._announcements.note_failure("a doubt")  # type: ignore[attr-defined]  # noqa: SLF001
+                now = reader._serving._announcements.now()  # type: ignore[attr-defined]  # noqa: SLF001
+                assert seen.setdefault(now.generation, now.revision) == now.revision
+        wait_for(lambda: len(shown(reader)) > 0)
+        assert len(seen) > 5
+
+
 def test_a_replica_is_asked_unless_it_lags_behind_what_this_process_knows(tmp_path: Path) -> None:
     with database_server() as primary, database_server(primary) as standby, ExitStack() as stack:
         address = StoreAddress(state_dir="", url=primary.url, read_url=standby.url, schema="site")

@@ -18,6 +18,7 @@ import time
 import weakref
 from collections.abc import Callable
 from contextlib import suppress
+from itertools import count
 from typing import NamedTuple
 
 import psycopg
@@ -31,6 +32,9 @@ log = logging.getLogger(__name__)
 POLL_SECONDS = 3.0
 # Between two attempts to connect: these, and up to as long again.
 _SHORTEST_PAUSE, _LONGEST_PAUSE = 0.1, 1.5
+# None is used twice in a process, or a reader could take a new state for one that it has.
+_GENERATIONS = count(1)
+
 # Sent to the thread to make it look.
 _LOOK = b"!"
 # How long the first question waits for the first answer.
@@ -115,6 +119,7 @@ class _Follower:
         self._database = database
         self._connect = connect
         self._is_known = threading.Event()
+        self._changing = threading.Lock()  # readers change what is known too (`doubt`)
         self._known = Announced(None, 0.0, 0, 0, "it was not asked yet")
         self._stopped, self._stop = socket.socketpair()
         self._thread = threading.Thread(target=self._run, name="announcements", daemon=True)
@@ -188,17 +193,19 @@ class _Follower:
                 pass  # one question answers for all that came together
 
     def _note(self, build: str | None, switched: float, revision: int) -> None:
-        before = self._known
-        if before.failure and self._is_known.is_set():
-            log.warning("%s is reached again", self._database.name)
-        if (build, switched, revision) != before[:3]:
-            self._known = Announced(build, switched, revision, before.generation + 1, "")
-        elif before.failure:
-            self._known = before._replace(failure="")
-        self._is_known.set()
+        with self._changing:
+            before = self._known
+            if before.failure and self._is_known.is_set():
+                log.warning("%s is reached again", self._database.name)
+            if (build, switched, revision) != before[:3]:
+                self._known = Announced(build, switched, revision, next(_GENERATIONS), "")
+            elif before.failure:
+                self._known = before._replace(failure="")
+            self._is_known.set()
 
     def _note_failure(self, reason: str) -> None:
-        if not (self._is_known.is_set() and self._known.failure):
-            log.error("%s cannot be reached: %s", self._database.name, reason)
-        self._known = self._known._replace(failure=reason)
-        self._is_known.set()
+        with self._changing:
+            if not (self._is_known.is_set() and self._known.failure):
+                log.error("%s cannot be reached: %s", self._database.name, reason)
+            self._known = self._known._replace(failure=reason)
+            self._is_known.set()
