@@ -21,6 +21,7 @@ from psycopg import sql
 
 from feedserver.index.facts import BuildFacts
 from feedserver.index.noted import read_facts
+from feedserver.index.postgresql import announcements, connections, serving, store
 from feedserver.index.stores import open_store
 from feedserver.index.values import StoreAddress
 
@@ -188,9 +189,9 @@ class InDatabase:
 
         The history may be ahead of a build of another plan: then the dead process wrote a new one beside it.
         """
-        store = open_store(self.address(state))
-        with closing(store.serving()) as serving, closing(store.history()) as history:
-            with serving.snapshot() as connection:
+        opened = open_store(self.address(state))
+        with closing(opened.serving()) as build, closing(opened.history()) as history:
+            with build.snapshot() as connection:
                 facts = read_facts(connection, BuildFacts)
             known = history.facts("sequence").sequence
         assert facts.plan != plan or facts.sequence == known, f"commit {facts.sequence} and {known}"
@@ -228,6 +229,22 @@ def prepare_places(kind: str) -> None:
         # Processes of multiprocessing call this at their end, and nothing else.
         Finalize(None, _servers.close, exitpriority=1)
         _places.append(InDatabase(server.url))
+        _wait_longer()
+
+
+def _wait_longer() -> None:
+    """Take no slow answer of a busy machine for a lost one. This process does nothing else."""
+    for module, name, value in (
+        (connections, "CONNECT_SECONDS", int(PATIENCE)),
+        (store, "ANSWER_SECONDS", PATIENCE),
+        (store, "_IMPATIENT_MS", int(PATIENCE * 1000)),
+        (serving, "ANSWER_SECONDS", PATIENCE),
+        (serving, "READER_MS", int(PATIENCE * 1000)),
+        (serving, "READER_LOCK_MS", int(PATIENCE * 1000)),
+        (announcements, "_FIRST_SECONDS", PATIENCE),
+    ):
+        assert hasattr(module, name)
+        setattr(module, name, value)
 
 
 def places() -> list[Place]:
