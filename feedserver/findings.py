@@ -87,6 +87,10 @@ class FindingCode(StrEnum):
     HTML_AS_CODE = "html-as-code"
     TEMPLATE_TAG = "template-tag"
     BROKEN_LINK = "broken-link"
+    # Reported by a check alone
+    UNKNOWN_KEY = "unknown-key"
+    DROPPED_VALUE = "dropped-value"
+    BYTE_ORDER_MARK = "byte-order-mark"
     # From another version
     UNKNOWN = "unknown"
 
@@ -403,8 +407,9 @@ FINDINGS: Mapping[FindingCode, FindingKind] = {
     ),
     FindingCode.UNUSABLE_PART: FindingKind(
         _WARNING,
-        "A picture has no usable address, or an author has no name. It is left out.",
-        "Write an `url` or a `name`; for relative addresses set `articles[].base_url`.",
+        "A picture, an action or a related article has no usable address, or an author or provider has no"
+        " name. It is left out.",
+        "Write a `url` or a `name`; for relative addresses set `articles[].base_url`.",
     ),
     FindingCode.COSTLY_MARKUP: FindingKind(
         _WARNING,
@@ -428,6 +433,24 @@ FINDINGS: Mapping[FindingCode, FindingKind] = {
         " not published yet. Its text is shown without the link.",
         "Correct the path. Once the other article is published, the link is there.",
     ),
+    FindingCode.UNKNOWN_KEY: FindingKind(
+        _WARNING,
+        "A key is not read, and looks like one that is: `publised`, `Titel`, `publish_date`. Only"
+        " `feedserver check` reports it.",
+        "Correct the key. If it is the one that your program uses, name it in the settings (`fields`).",
+    ),
+    FindingCode.DROPPED_VALUE: FindingKind(
+        _WARNING,
+        "A value, or a part of it, is not read: the text after ` #`, or `content` in a file that has a body."
+        " Only `feedserver check` reports it.",
+        "Write it as the message says, or remove it.",
+    ),
+    FindingCode.BYTE_ORDER_MARK: FindingKind(
+        _INFO,
+        "The file begins with a byte order mark. It is read all the same, but other programs may not find"
+        " the front matter. Only `feedserver check` reports it.",
+        "Save the file as UTF-8 without the mark; `feedserver check --fix` removes it.",
+    ),
     FindingCode.UNKNOWN: FindingKind(
         _WARNING,
         "Another version of feedserver reported a finding that this version does not know; its severity and"
@@ -435,3 +458,6 @@ FINDINGS: Mapping[FindingCode, FindingKind] = {
         "See the message.",
     ),
 }
+
+# The codes that this version reports.
+REPORTED: tuple[FindingCode, ...] = tuple(code for code in FindingCode if code is not FindingCode.UNKNOWN)

@@ -6,16 +6,18 @@ import json
 from pathlib import Path
 
 from builders import START, Clock, a_plan, contents, write_article, write_file
+from click import unstyle
+from fluidattacks_core.sarif import SarifLog
 from hypothesis import given
 from hypothesis import strategies as st
 
+from feedserver.cli import check_formats as formats
+from feedserver.cli.check_text import as_compact, as_text
 from feedserver.findings import FindingCode, Severity
 from feedserver.indexing import checker
-from feedserver.indexing.checker import Checked
 from feedserver.indexing.indexer import Indexer
-from feedserver.model import Finding, Verdict
-
-FINDING = Finding(severity=Severity.ERROR, code=FindingCode.BAD_DATE, message="not a date", line=4, column=7)
+from feedserver.indexing.linting.diagnostics import Diagnostic
+from feedserver.indexing.linting.source_lines import Extent
 
 
 def check(tmp_path: Path, *folders: Path) -> dict[str, tuple[str, list[str]]]:
@@ -91,32 +93,50 @@ def test_a_check_leaves_nothing_behind(tmp_path: Path) -> None:
 # --- Formats
 
 
-def test_text_is_what_compilers_write() -> None:
-    assert checker.as_text("a/b.md", FINDING) == "a/b.md:4:7: error bad-date not a date"
+def a_diagnostic(path: str = "a/b.md", message: str = "not a date") -> Diagnostic:
+    return Diagnostic(
+        path=path,
+        severity=Severity.ERROR,
+        code=FindingCode.BAD_DATE,
+        message=message,
+        extent=Extent(4, 7, 11, is_known=True),
+        source="date: soon",
+        help="Write one.",
+    )
+
+
+def test_compact_is_what_compilers_write() -> None:
+    assert as_compact(a_diagnostic()) == "a/b.md:4:7: error bad-date not a date"
 
 
 def test_github_gets_a_workflow_command() -> None:
-    hostile = Finding(severity=Severity.INFO, code=FindingCode.FOLDER, message="50% of\nlines::error")
-    assert checker.as_github("a,b:c.md", hostile) == (
-        "::notice file=a%2Cb%3Ac.md,line=1,col=1,title=folder::50%25 of%0Alines::error"
+    hostile = a_diagnostic("a,b:c.md", "50% of\nlines::error")
+    assert formats.as_github(hostile) == (
+        "::error file=a%2Cb%3Ac.md,line=4,col=7,endColumn=11,title=bad-date::"
+        "50%25 of\\nlines::error. Write one."
     )
 
 
 def test_json_holds_every_finding() -> None:
-    rows = json.loads(checker.as_json([Checked("a.md", Verdict.BROKEN, (FINDING, FINDING))]))
+    rows = json.loads(formats.as_json([a_diagnostic(), a_diagnostic()]))
     assert rows == [
         {
-            "path": "a.md", "line": 4, "column": 7, "severity": "error", "code": "bad-date",
-            "message": "not a date",
+            "path": "a/b.md", "line": 4, "column": 7, "end_column": 11, "severity": "error",
+            "code": "bad-date", "message": "not a date", "help": "Write one.",
         }
     ] * 2  # fmt: skip
 
 
-@given(st.text(), st.text())
-def test_whatever_names_and_messages_hold_a_finding_is_one_line(path: str, message: str) -> None:
-    finding = Finding(severity=Severity.WARNING, code=FindingCode.FOLDER, message=message)
-    for line in (checker.as_text(path, finding), checker.as_github(path, finding)):
+@given(st.text(), st.text(), st.text())
+def test_whatever_names_and_messages_hold_no_line_or_control_character_comes_of_it(
+    path: str, message: str, source: str
+) -> None:
+    one = a_diagnostic(path, message)._replace(source=source)
+    for line in (as_compact(one), formats.as_github(one)):
         assert "\n" not in line
         assert "\r" not in line
-    assert "\x1b" not in checker.as_text(path, finding)
-    json.loads(checker.as_json([Checked(path, Verdict.ARTICLE, (finding,))]))
+    for line in as_text([one]):
+        assert "\n" not in line
+        assert unstyle(line).isprintable()
+    json.loads(formats.as_json([one]))
+    SarifLog.model_validate_json(formats.as_sarif([one]))

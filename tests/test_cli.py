@@ -304,11 +304,11 @@ def test_check_names_path_line_severity_and_reason(site: Path) -> None:
     write_file(site, "articles/broken.md", BROKEN)
     result = run(site, "check")
     assert result.returncode == 1
-    place, severity, code = one_line(result.stdout).split()[:3]
-    assert place.startswith("articles/broken.md:")
-    assert (severity, code) == ("error", "yaml-syntax")
+    path, finding, *_ = result.stdout.splitlines()
+    assert path == "articles/broken.md"
+    assert finding.split()[:3] == ["2:8", "error", "yaml-syntax:"]
     assert "4 files" in result.stderr
-    assert "1 errors" in result.stderr
+    assert "1 error, 0 warnings" in result.stderr
     assert not (site / ".feedserver").exists()
 
 

@@ -49,7 +49,7 @@ def imported_by(folder: Path, *arguments: str) -> set[str]:
         (["--version"], SERVER | DATABASE | ASIDE | RENDERERS | {"pydantic", "msgspec", "yaml"}),
         (["--help"], SERVER | DATABASE | ASIDE | RENDERERS | {"pydantic", "msgspec", "yaml"}),
         (["config"], SERVER | DATABASE | ASIDE | RENDERERS),
-        (["check"], SERVER | DATABASE | ASIDE | {"feedgen", "jinja2"}),
+        (["check"], SERVER | DATABASE | ASIDE - {"rapidfuzz"} | {"feedgen", "jinja2"}),
         (["index"], SERVER | ASIDE | {"feedgen", "jinja2"}),
         (["list", "topics"], SERVER | ASIDE),
         (["render", "/articles.rss"], SERVER | ASIDE),

@@ -39,7 +39,7 @@ def test_the_last_line_counts_the_articles_in_no_feed(folder: Path) -> None:
     *_, last = check(folder).stderr.splitlines()
 
     assert last == (
-        "8 files, 3 articles without a finding: 2 errors, 1 warnings; "
+        "8 files, 3 articles without a finding: 2 errors, 1 warning; "
         "in no feed: 2 hidden, 1 later, 1 expired, 1 without a date (--unshown lists them)"
     )
 
@@ -56,7 +56,7 @@ def test_a_folder_whose_articles_are_all_shown_says_no_more_than_before(folder: 
         (folder / name).unlink()
     *_, last = check(folder).stderr.splitlines()
 
-    assert last == "2 files, 1 articles without a finding: 0 errors, 0 warnings"
+    assert last == "2 files, 1 article without a finding: 0 errors, 0 warnings"
 
 
 def test_they_are_listed_with_the_reason_on_demand(folder: Path) -> None:

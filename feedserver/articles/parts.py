@@ -117,9 +117,13 @@ def read_provider(fields: Fields) -> Provider | None:
         fields.report(FindingCode.WRONG_TYPE, entry, problem, Severity.WARNING)
         return None
     inner = fields.part(entry.value)
+    noted = len(fields.notes.findings)
     domain = read_domain(inner, Severity.WARNING)
+    name = inner.name("name") or domain
+    if not name and len(fields.notes.findings) == noted:
+        _note_unusable(inner, entry.value, "provider", "name")
     return _provider(
-        inner.name("name") or domain,
+        name,
         domain=domain,
         images=read_images(inner),
         authors=read_authors(inner),
@@ -239,8 +243,11 @@ def _person(outer: Fields, mapping: Mapping) -> Person | None:
 
 def _action(outer: Fields, mapping: Mapping) -> Action | None:
     fields = outer.part(mapping, _ACTION_NAMES)
+    noted = len(fields.notes.findings)
     url = fields.url("url")
     if not url:
+        if len(fields.notes.findings) == noted:
+            _note_unusable(fields, mapping, "action", "address")
         return None
     stated = fields.text("type").lower()
     media_type = stated if _MEDIA_TYPE.fullmatch(stated) else media_type_of(url)
@@ -271,8 +278,11 @@ def _related(outer: Fields, mapping: Mapping) -> Related | None:
     published = visibility.since or fields.date("published")
     if published is None and fields.date_entry("published") is not None:
         return None
+    noted = len(fields.notes.findings)
     title, url = fields.text("title"), fields.url("url")
     if not (title and url):
+        if len(fields.notes.findings) == noted:
+            _note_unusable(fields, mapping, "related article", "address" if title else "title")
         return None
     provider = read_provider(fields)
     return Related(

@@ -34,6 +34,7 @@ from feedserver.articles.nodes import (
 )
 from feedserver.articles.visibility_keys import VISIBLE_WHEN, visibility_key
 from feedserver.articles.yaml_anchors import Anchored, MergeError, entries_with, merged_mappings
+from feedserver.articles.yaml_errors import explain
 from feedserver.articles.yaml_tags import NotTextError, is_clear, tagged_scalar
 from feedserver.errors import FrontMatterError
 from feedserver.findings import FindingCode, Severity
@@ -60,9 +61,9 @@ def parse_any_yaml(text: str, first_line: int, notes: FindingNotes) -> tuple[Nod
     except FrontMatterError as error:
         notes.add(error.code, error.reason, error.line, error.column)
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        line, column = (mark.line + first_line, mark.column + 1) if mark else (first_line, 1)
-        notes.add(FindingCode.YAML_SYNTAX, f"not valid YAML: {error.problem or error.context}", line, column)
+        fault = explain(error, text)
+        place = fault.line + first_line, fault.column + 1
+        notes.add(FindingCode.YAML_SYNTAX, f"not valid YAML: {fault.reason}", *place)
     except yaml.YAMLError:
         # From libyaml's reader. Characters that it refuses were replaced before, so this is a second
         # safeguard.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Sequence
@@ -10,99 +11,126 @@ from typing import Any
 
 import click
 
-from feedserver.cli.options import existing_folders, shared_options, sources
-from feedserver.cli.presets import say_presets
+from feedserver.cli import check_formats as formats
+from feedserver.cli.check_fixing import find_fixes, write_fixes
+from feedserver.cli.check_options import CheckOptions, check_options
+from feedserver.cli.check_text import as_compact, as_text
+from feedserver.cli.check_unshown import unshown_as_json, unshown_as_text
+from feedserver.cli.checking import CheckedBatch, checked_batches
+from feedserver.cli.counting import counted
+from feedserver.cli.options import shared_options
 from feedserver.findings import Severity
 from feedserver.index.contents import article_in
-from feedserver.indexing import checker
 from feedserver.indexing.advice import why_nothing
+from feedserver.indexing.linting.diagnostics import Diagnostic
 from feedserver.indexing.reader_pool import close_process_pool
 from feedserver.indexing.unshown import summary
 from feedserver.model import Verdict
-from feedserver.settings.sources import load_settings
-from feedserver.wiring.planning import plan_of
+
+EPILOG = """\b
+Examples:
+  feedserver check articles
+  feedserver check articles/_news/tides.md --strict
+  feedserver check articles --diff
+  feedserver check --explain bad-date
+  git show :news.md | feedserver check - --stdin-name news.md
+
+Exit status: 0 if nothing fails; 1 if there is an error, with --strict a warning, or if --diff shows a change;
+2 for wrong usage or settings.
+"""
 
 
-@click.command("check")
-@existing_folders
+@click.command("check", epilog=EPILOG)
+@check_options
 @shared_options
-@click.option(
-    "--format", "style", type=click.Choice(["text", "json", "github"]), default="text", show_default=True
-)
-@click.option(
-    "--against",
-    metavar="FEED",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Compare the articles with a feed of before instead; exit 1 if its readers would notice.",
-)
-@click.option(
-    "--unshown",
-    "is_unshown",
-    is_flag=True,
-    help="List the articles instead that are in no feed: hidden, later, expired, without a date.",
-)
-def command(style: str, against: Path | None, is_unshown: bool, **options: Any) -> None:
-    """Read every article and say what is wrong with it; exit 1 if there are errors."""
-    arguments = sources(**options)
-    settings = load_settings(**arguments)
-    say_presets(**arguments)
-    plan = plan_of(settings)
-    names = [str(root.path) for root in settings.articles]
+def command(**options: Any) -> None:
+    """Read every article and say what is wrong with it, in which line, and how to mend it.
+
+    Without a FOLDER or FILE it reads the folders of the settings; - is standard input.
+    """
+    own = CheckOptions.taken_from(options)
+    batches = _checked(own, options)
+    if own.is_fix or own.is_diff:
+        wanted = find_fixes(batches, own)
+        if own.is_diff:
+            sys.exit(1 if wanted else 0)
+        write_fixes(wanted)
+        batches = _checked(own, options) if wanted else batches
+    for batch in batches:
+        if batch.is_whole and (reasons := why_nothing(batch.checked, batch.plan)):
+            click.echo(reasons, err=True)
+    if own.against is not None:
+        sys.exit(_compare(batches, own.against))
+    _report(batches, own)
+
+
+def _checked(own: CheckOptions, options: dict[str, Any]) -> list[CheckedBatch]:
     try:
-        checked = checker.check(plan, names, int(time.time()))
+        return list(checked_batches(own.names, own.stdin_name, options, int(time.time())))
     finally:
         close_process_pool()
-    if reasons := why_nothing(checked, plan):
-        click.echo(reasons, err=True)
-    if against is not None:
-        sys.exit(_compare(checked, against))
-    if is_unshown:
-        _list_unshown(checked, style)
+
+
+def _report(batches: Sequence[CheckedBatch], own: CheckOptions) -> None:
+    """Print the findings that count, and exit."""
+    choice = own.choice
+    diagnostics = [one for batch in batches for one in batch.diagnostics if choice.counts(one)]
+    if own.is_unshown:
+        _list_unshown(batches, own.style)
     else:
-        _print_findings(checked, style)
-    sys.exit(_summarise(checked))
+        _print([one for one in diagnostics if choice.is_shown(one)], own.style)
+    if not own.is_quiet:
+        _summarise(batches, diagnostics)
+    sys.exit(1 if choice.is_failure(diagnostics) else 0)
 
 
-def _list_unshown(checked: Sequence[checker.Checked], style: str) -> None:
+def _list_unshown(batches: Sequence[CheckedBatch], style: str) -> None:
+    checked = [one for batch in batches for one in batch.checked]
     if style == "json":
-        click.echo(checker.unshown_as_json(checked))
+        click.echo(unshown_as_json(checked))
         return
-    for line in checker.unshown_as_text(checked):
+    for line in unshown_as_text(checked):
         click.echo(line)
 
 
-def _print_findings(checked: Sequence[checker.Checked], style: str) -> None:
-    if style == "json":
-        click.echo(checker.as_json(checked))
-    else:
-        line = checker.as_text if style == "text" else checker.as_github
-        for one in checked:
-            for finding in one.findings:
-                click.echo(line(one.path, finding))
+def _print(diagnostics: Sequence[Diagnostic], style: str) -> None:
+    if style in ("json", "sarif"):
+        click.echo(formats.as_json(diagnostics) if style == "json" else formats.as_sarif(diagnostics))
+        return
+    # https://no-color.org: any value but an empty one. Without a terminal, click removes colours itself.
+    color = False if os.environ.get("NO_COLOR") else None
+    if style == "text":
+        for line in as_text(diagnostics):
+            click.echo(line, color=color)
+        return
+    for one in diagnostics:
+        click.echo(as_compact(one) if style == "compact" else formats.as_github(one))
 
 
-def _summarise(checked: Sequence[checker.Checked]) -> int:
-    """Print how many files, findings and articles in no feed there are; returns the exit status."""
-    severities = [finding.severity for one in checked for finding in one.findings]
-    errors = severities.count(Severity.ERROR)
-    articles = sum(one.verdict is Verdict.ARTICLE and not one.findings for one in checked)
+def _summarise(batches: Sequence[CheckedBatch], diagnostics: Sequence[Diagnostic]) -> None:
+    """Print how many files, findings and articles in no feed there are."""
+    checked = [one for batch in batches for one in batch.checked]
+    severities = [one.severity for one in diagnostics]
+    flawed = {one.path for one in diagnostics}
+    sound = sum(one.verdict is Verdict.ARTICLE and one.path not in flawed for one in checked)
     missing = summary(one.unshown for one in checked)
     click.echo(
-        f"{len(checked)} files, {articles} articles without a finding: "
-        f"{errors} errors, {severities.count(Severity.WARNING)} warnings"
+        f"{counted(len(checked), 'file')}, {counted(sound, 'article')} without a finding: "
+        f"{counted(severities.count(Severity.ERROR), 'error')}, "
+        f"{counted(severities.count(Severity.WARNING), 'warning')}"
         + (f"; in no feed: {missing} (--unshown lists them)" if missing else ""),
         err=True,
     )
-    return 1 if errors else 0
 
 
-def _compare(checked: Sequence[checker.Checked], feed: Path) -> int:
+def _compare(batches: Sequence[CheckedBatch], feed: Path) -> int:
     """Print how the articles differ from those of a feed; returns the exit status."""
     # feedparser takes a fifth of a second to be imported, which a check without a feed need not spend.
     from feedserver.indexing.against import as_table, differences, is_harmless  # noqa: PLC0415  see above
     from feedserver.indexing.published_feed import read_feed  # noqa: PLC0415  see above
 
     before = read_feed(feed)
-    found = differences(before, [article_in(one.shown) for one in checked if one.shown is not None])
+    shown = [one.shown for batch in batches for one in batch.checked if one.shown is not None]
+    found = differences(before, [article_in(one) for one in shown])
     click.echo(as_table(found, len(before)))
     return 0 if is_harmless(found) else 1

@@ -1,21 +1,24 @@
 """Reads every article and reports its problems, without index, publication history or state folder.
 
 Uses the same scan and the same reading as the indexer. An article without a finding may still be missing from
-a feed: hidden articles, and those of the future or past their expiry, are no problems (`unshown`). The report
-is for people, programs or GitHub's annotations. Changes nothing.
+a feed: hidden articles, and those of the future or past their expiry, are no problems (`unshown`). Changes
+nothing. `linting` adds what only a check looks for, and makes the reports.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
-from pathlib import Path
+from datetime import UTC, datetime
+from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from feedserver.findings import FindingCode, Severity
+from feedserver.articles.reading import read_article
+from feedserver.findings import FindingCode
+from feedserver.index.contents import content_of
 from feedserver.index.decisions import Candidate, choose_winner, doubled_id
 from feedserver.index.file_values import FileContent, StatedArticle
+from feedserver.indexing.neighbours import neighbours_of
 from feedserver.indexing.plan import Plan, Root
 from feedserver.indexing.reader_values import Wanted
 from feedserver.indexing.reading_queue import ReadingQueue
@@ -28,7 +31,7 @@ class Checked(NamedTuple):
     """A file, its path as the operator writes it, and its findings.
 
     `shown` is the payload of its article, if a server shows it now; `unshown` tells why it is in no feed
-    although nothing is wrong with it.
+    although nothing is wrong with it. `root` is the position of its root, and `relative` its path below.
     """
 
     path: str
@@ -36,19 +39,28 @@ class Checked(NamedTuple):
     findings: tuple[Finding, ...]
     shown: bytes | None = None
     unshown: Unshown | None = None
+    root: int = 0
+    relative: str = ""
 
 
-def check(plan: Plan, names: Sequence[str], now: int) -> list[Checked]:
-    """Read all files of all roots, in the order of their paths.
+def check(
+    plan: Plan, names: Sequence[str], now: int, only: Sequence[Sequence[str]] | None = None
+) -> list[Checked]:
+    """Read all files of all roots, in the order of their paths; or those that are named.
 
     Args:
         plan: as for the indexer.
         names: the names of the roots in paths, in their order.
         now: in seconds since the epoch, to tell which articles are live.
+        only: for each root the paths of the files to read; a path that no scan would find is left out.
     """
     candidates_by_id: dict[str, list[Candidate]] = {}
     with closing(ReadingQueue(plan)) as queue:
-        all_wanted = [Wanted.of(root, one) for root in range(len(plan.roots)) for one in _found(plan, root)]
+        all_wanted = [
+            Wanted.of(root, one)
+            for root in range(len(plan.roots))
+            for one in _found(plan, root, None if only is None else only[root])
+        ]
         numbers = {wanted: number for number, wanted in enumerate(all_wanted)}
         checked: list[Checked] = [Checked("", Verdict.NOT_ARTICLE, ())] * len(all_wanted)
         for wanted in all_wanted:
@@ -56,18 +68,38 @@ def check(plan: Plan, names: Sequence[str], now: int) -> list[Checked]:
         for wanted, reading in filter(None, queue.readings()):
             content = _VANISHED if reading is None else reading.content
             number, name, path = numbers[wanted], names[wanted.root], wanted.path
-            shown = candidate = None
-            if content.stated is not None:
-                candidate = _candidate(content.stated, number, plan.roots[wanted.root], path)
-                candidates_by_id.setdefault(candidate.article_id, []).append(candidate)
-                shown = content.stated.payload if candidate.is_live(now) else None
             full = f"{name}/{path}" if path else name
-            unshown = why_unshown(content.verdict, candidate, now)
-            checked[number] = Checked(full, content.verdict, content.findings, shown, unshown)
+            candidate = _candidate(content.stated, number, plan.roots[wanted.root], path)
+            if candidate is not None:
+                candidates_by_id.setdefault(candidate.article_id, []).append(candidate)
+            checked[number] = _judged(content, candidate, now)._replace(
+                path=full, root=wanted.root, relative=path
+            )
     for number, finding in _doubled(candidates_by_id, checked, now):
         findings = (*checked[number].findings, finding)
         checked[number] = checked[number]._replace(findings=findings, shown=None)
     return checked
+
+
+def check_bytes(raw: bytes, plan: Plan, root: int, path: str, now: int) -> Checked:
+    """Read the bytes of one file as if they were at a path of a root, such as those of an editor's buffer."""
+    place = plan.roots[root]
+    if len(raw) > plan.max_file_size:
+        message = f"is larger than {plan.max_file_size:,} bytes (scan.max_file_size)"
+        finding = Finding.of(FindingCode.TOO_LARGE, message)
+        content = FileContent(verdict=Verdict.BROKEN, findings=(finding,))
+    else:
+        mtime, neighbours = datetime.fromtimestamp(now, UTC), neighbours_of(place, plan, lambda: now)
+        reading = read_article(raw, PurePosixPath(path), mtime, place.reading, neighbours)
+        content = content_of(reading, plan.selections)
+    judged = _judged(content, _candidate(content.stated, 0, place, path), now)
+    return judged._replace(path=path, root=root, relative=path)
+
+
+def _judged(content: FileContent, candidate: Candidate | None, now: int) -> Checked:
+    is_shown = content.stated is not None and candidate is not None and candidate.is_live(now)
+    shown = content.stated.payload if is_shown and content.stated is not None else None
+    return Checked("", content.verdict, content.findings, shown, why_unshown(content.verdict, candidate, now))
 
 
 _VANISHED = FileContent(
@@ -76,14 +108,19 @@ _VANISHED = FileContent(
 )
 
 
-def _found(plan: Plan, position: int) -> list[FoundFile]:
+def _found(plan: Plan, position: int, only: Sequence[str] | None) -> list[FoundFile]:
     """The finds in a root, in the order of their paths."""
     scan = Scan(Path(plan.roots[position].path), ScanRules.for_root(plan, plan.roots[position]))
+    if only is not None:
+        looked_at = map(scan.look, filter(scan.is_below, sorted(set(only))))
+        return [one for one in looked_at if one is not None]
     found = {one.path: one for one in [*scan.walk(), *scan.odd]}
     return [found[path] for path in sorted(found)]
 
 
-def _candidate(stated: StatedArticle, number: int, root: Root, path: str) -> Candidate:
+def _candidate(stated: StatedArticle | None, number: int, root: Root, path: str) -> Candidate | None:
+    if stated is None:
+        return None
     prefix = root.reading.id_prefix
     return Candidate(
         file_id=number,
@@ -107,65 +144,3 @@ def _doubled(
         for candidate in candidates:
             if winner is not None and candidate is not winner and candidate.is_live(now):
                 yield candidate.file_id, doubled_id(checked[winner.file_id].path)
-
-
-def as_text(path: str, finding: Finding) -> str:
-    """`path:line:column: severity code message`, as compilers write it."""
-    place = f"{_one_line(path)}:{finding.line}:{finding.column}"
-    return f"{place}: {finding.severity.value} {finding.code} {_one_line(finding.message)}"
-
-
-def as_github(path: str, finding: Finding) -> str:
-    """A workflow command that GitHub shows beside the line."""
-    level = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "notice"}[finding.severity]
-    place = f"file={_escaped(path, ',:')},line={finding.line},col={finding.column}"
-    return f"::{level} {place},title={finding.code}::{_escaped(finding.message, '')}"
-
-
-def as_json(checked: Iterable[Checked]) -> str:
-    """All findings as a JSON list."""
-    rows = [
-        {
-            "path": _one_line(one.path),
-            "line": finding.line,
-            "column": finding.column,
-            "severity": finding.severity.value,
-            "code": finding.code,
-            "message": finding.message,
-        }
-        for one in checked
-        for finding in one.findings
-    ]
-    return json.dumps(rows, ensure_ascii=False, indent=1)
-
-
-def unshown_as_text(checked: Iterable[Checked]) -> Iterator[str]:
-    """A line for each article that is in no feed: `path: is hidden`."""
-    for one in checked:
-        if one.unshown is not None:
-            yield f"{_one_line(one.path)}: {one.unshown}"
-
-
-def unshown_as_json(checked: Iterable[Checked]) -> str:
-    """The articles that are in no feed as a JSON list."""
-    rows = [
-        {
-            "path": _one_line(one.path),
-            "reason": one.unshown.reason.name.lower(),
-            "date": one.unshown.date or None,
-        }
-        for one in checked
-        if one.unshown is not None
-    ]
-    return json.dumps(rows, ensure_ascii=False, indent=1)
-
-
-def _one_line(text: str) -> str:
-    """Text in one line, without control characters that a terminal would obey."""
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
-
-
-def _escaped(text: str, further: str) -> str:
-    for char in "%\r\n" + further:
-        text = text.replace(char, f"%{ord(char):02X}")
-    return text

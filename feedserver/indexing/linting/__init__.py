@@ -1,0 +1,6 @@
+"""What `feedserver check` reports beyond the findings of reading, its forms of output, and its repairs.
+
+A check has time that indexing has not: it reads each file once more, for keys that look like known ones and
+for values that are dropped (`remarks`), and gives every finding its line, its extent and its remedy
+(`diagnostics`). Changes files only in `fixing`. Does not decide what an article is: `articles` does.
+"""

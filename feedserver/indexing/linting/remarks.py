@@ -1,0 +1,89 @@
+"""Reports what only a check looks for: keys that look like known ones, values that are dropped, marks.
+
+Indexing does not pay for it. Reads no files: it is given their bytes.
+"""
+
+from __future__ import annotations
+
+import codecs
+import re
+from collections.abc import Iterator
+from pathlib import PurePosixPath
+
+from feedserver.articles.field_keys import KEYS, keys_of_fields
+from feedserver.articles.frontmatter import read_front_matter
+from feedserver.articles.nodes import FindingNotes, KeyValue, Scalar
+from feedserver.articles.rules import ReadingRules
+from feedserver.articles.split_file import DATA_SUFFIXES, SplitFile
+from feedserver.articles.text import quoted
+from feedserver.errors import FrontMatterError
+from feedserver.findings import FINDINGS, FindingCode
+from feedserver.indexing.linting.lookalikes import MoreKnown, look_alike
+from feedserver.model import Finding, Verdict
+
+_TEXTS = ("title", "excerpt", "topics", "category", "authors", "provider")
+# A comment of YAML that was meant as text: `C #4 wins`, `tags: #boats #pier`. Comments begin with a blank.
+_CUT = re.compile(r"[ \t]#(?=[^\s#])")
+
+
+def remarks_on(raw: bytes, path: PurePosixPath, rules: ReadingRules, verdict: Verdict) -> list[Finding]:
+    """The findings about one file that reading does not have."""
+    if path.name.startswith("_") and not rules.underscored:
+        return []
+    found = []
+    if raw.startswith(codecs.BOM_UTF8):
+        found.append(Finding.of(FindingCode.BYTE_ORDER_MARK, "the file begins with a byte order mark"))
+    suffix = path.suffix.lower()
+    if verdict is Verdict.NOT_ARTICLE and suffix in DATA_SUFFIXES:
+        return found  # the settings of some program
+    try:
+        document = read_front_matter(raw, suffix, FindingNotes(), header=rules.header, bare=rules.bare)
+    except FrontMatterError:
+        return found
+    if document is not None:
+        found += _mistyped_keys(document, rules)
+        found += _cut_texts(document, rules)
+        found += _unread_content(document, suffix)
+    return found
+
+
+def _finding(code: FindingCode, message: str, entry: KeyValue) -> Finding:
+    severity = FINDINGS[code].severity
+    return Finding(severity=severity, code=code, message=message, line=entry.line, column=entry.column)
+
+
+def _mistyped_keys(document: SplitFile, rules: ReadingRules) -> Iterator[Finding]:
+    more = MoreKnown(rules.more_keys, rules.hidden_if)
+    entries = document.fields.entries
+    present = {entry.key.lower() for entry in entries}
+    for entry in entries:
+        if meant := look_alike(entry.key, more, present):
+            message = f"the key {quoted(entry.key)} is not read; is {quoted(meant)} meant?"
+            yield _finding(FindingCode.UNKNOWN_KEY, message, entry)
+
+
+def _cut_texts(document: SplitFile, rules: ReadingRules) -> Iterator[Finding]:
+    if "#" not in document.front:
+        return
+    fields = keys_of_fields(rules.more_keys)
+    texts = {key for field in _TEXTS for key in fields[field]}
+    lines = document.front.split("\n")
+    for entry in document.fields.entries:
+        value = entry.value
+        if entry.key.lower() not in texts or not isinstance(value, Scalar) or not value.plain:
+            continue
+        line = next((text for text in lines if text.startswith((f"{entry.key}:", f"{entry.key} :"))), "")
+        cut = _CUT.search(line)
+        # The value ends there: else it is a text of several lines, in which the mark is a part of it.
+        if cut and (value.is_empty or line[: cut.start()].rstrip().endswith(value.text)):
+            message = f"{entry.key} ends before #, which begins a comment in YAML; put the value in quotes"
+            yield _finding(FindingCode.DROPPED_VALUE, message, entry)
+
+
+def _unread_content(document: SplitFile, suffix: str) -> Iterator[Finding]:
+    if suffix in DATA_SUFFIXES:
+        return
+    for entry in document.fields.entries:
+        if entry.key.lower() in KEYS["body"] and not entry.value.is_empty:
+            message = f"{entry.key} is read in data files only; here the text after the front matter counts"
+            yield _finding(FindingCode.DROPPED_VALUE, message, entry)
