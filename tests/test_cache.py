@@ -10,7 +10,6 @@ import logging
 import os
 import pickle
 import re
-import shutil
 import socket
 import socketserver
 import struct
@@ -28,6 +27,7 @@ from cachelib import SimpleCache
 from cachelib.base import BaseCache
 from hypothesis import given
 from hypothesis import strategies as st
+from redis_servers import needs_redis, redis_server
 from servers import free_port
 from unprivileged import open_folder, unprivileged
 
@@ -742,7 +742,7 @@ def test_a_server_keeps_values_under_our_prefix_for_the_maximum_age(
         assert cache.failures == 0
         stored: dict[bytes, bytes] = server.stored  # type: ignore[attr-defined]
         (key,) = stored
-        assert re.fullmatch(rb"feedserver:[0-9a-f]{40}", key)
+        assert re.fullmatch(rb"feedserver:[^:]*:[0-9a-f]{40}", key)
         lifetime = int(server.lifetimes[0][-1])  # type: ignore[attr-defined]
         assert lifetime == 60 or abs(lifetime - time.time() - 60) < 10
         for turn in range(10):  # what is superseded is replaced, and nothing of it stays
@@ -776,31 +776,12 @@ def test_a_server_that_is_not_there_is_a_miss(scheme: str, handler: object, conn
     assert cache.failures >= 1
 
 
-@contextlib.contextmanager
-def real_redis(folder: Path, port: int) -> Iterator[None]:
-    command = ["redis-server", "--bind", "127.0.0.1", "--port", str(port), "--save", "", "--dir", str(folder)]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
-        try:
-            wait_for_port(port)
-            yield
-        finally:
-            process.terminate()
-
-
-def wait_for_port(port: int) -> None:
-    end = time.monotonic() + 10
-    while time.monotonic() < end:
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)):
-            return
-        time.sleep(0.02)
-
-
-@pytest.mark.skipif(shutil.which("redis-server") is None, reason="needs redis-server")
+@needs_redis
 @pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
 def test_a_real_redis_may_go_and_come_back(tmp_path: Path, connect: Connect) -> None:
     port = free_port()
     cache = connect("redis", port)
-    with real_redis(tmp_path, port):
+    with redis_server(tmp_path, port=port):
         cache.set(KEY, VALUE)
         assert cache.get(KEY) == VALUE
         assert cache.failures == 0
@@ -808,6 +789,6 @@ def test_a_real_redis_may_go_and_come_back(tmp_path: Path, connect: Connect) -> 
         cache.set(KEY, VALUE)
         assert cache.get(KEY) is None
     assert cache.failures > 0
-    with real_redis(tmp_path, port):
+    with redis_server(tmp_path, port=port):
         cache.set(KEY, VALUE)
         assert cache.get(KEY) == VALUE

@@ -169,9 +169,13 @@ def test_origins_can_be_written_as_yaml() -> None:
     "url", ["redis://user:hush@host/0", "redis://:hu@sh@host/0", "rediss://host?db=1&password=hush"]
 )
 def test_origins_and_problems_keep_secrets(url: str) -> None:
-    environ = {"FEEDSERVER_STATUS__TOKEN": "hush", "FEEDSERVER_CACHE__URL": url}
+    environ = {
+        "FEEDSERVER_STATUS__TOKEN": "hush",
+        "FEEDSERVER_CACHE__URL": url,
+        "FEEDSERVER_CACHE__PASSWORD": "hush",
+    }
     shown = {origin.key: origin.value for origin in origins(environ=environ)}
-    assert shown["status.token"] == "***"
+    assert shown["status.token"] == shown["cache.password"] == "***"
     assert "hu" not in str(shown["cache.url"])
     assert "host" in str(shown["cache.url"])
     assert "hush" not in str(problems("status: {token: [hush]}", {"FEEDSERVER_CACHE__URL": f"x{url}"}))
@@ -305,6 +309,15 @@ def test_a_file_that_is_no_mapping_in_yaml_is_a_problem(text: str, reason: str) 
         ("cache: {url: 'memcached://host'}", "cache.url: must be empty, memory://"),
         ("cache: {url: 'file://folder'}", "cache.url: must be empty, memory://"),
         ("cache: {max_age: 0}", "cache.max_age: should be greater"),
+        ("cache: {password: hush}", "cache.password: is for redis:// and rediss:// in cache.url only"),
+        (
+            "cache: {password_file: /x}",
+            "cache.password_file: is for redis:// and rediss:// in cache.url only",
+        ),
+        (
+            "cache: {url: 'redis://host', password: hush, password_file: /x}",
+            "cache.password_file: cannot be set together with cache.password",
+        ),
         ("server: {port: 70000}", "server.port: should be less"),
         ("server: {workers: true}", "server.workers: should be a whole number"),
         ("redirects: {old: /new}", "redirects.old: must be an address of this site"),

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import importlib
 import logging
 import threading
 import time
@@ -21,17 +20,16 @@ from contextlib import suppress
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
-from types import ModuleType
-from typing import Any, Final, TypeVar
+from typing import Final, NamedTuple, TypeVar
 from urllib.parse import unquote, urlsplit
 
-from cachelib import MemcachedCache, NullCache, RedisCache
+from cachelib import NullCache
 from cachelib.base import BaseCache
-from cachelib.serializers import RedisSerializer
 from cachetools import TTLCache
 
 from feedserver.errors import SettingsError
 from feedserver.feeds.cache_folder import FolderCache
+from feedserver.feeds.cache_servers import Claim, LockingCache, ServerAccess, Sought, server_opener
 
 _Answer = TypeVar("_Answer")
 
@@ -39,12 +37,17 @@ _SEAL: Final = 16  # bytes; before the stamps and the value
 _STAMP: Final = 16  # bytes; one of the version, one of the series
 _HEAD: Final = _SEAL + 2 * _STAMP
 _OVERHEAD: Final = 500  # bytes that a value in memory takes beside its own
-_PREFIX: Final = "feedserver:"  # of keys, where others may use the same server
-_TIMEOUT: Final = 0.2  # seconds for a server to answer; a render takes less than that
 _SLOW: Final = 0.1  # seconds; a failure that took longer was a timeout
 _PAUSE: Final = 10.0  # seconds in which a backend that failed slowly is left alone
 
 _log = logging.getLogger(__name__)
+
+
+class Copy(NamedTuple):
+    """The bytes of a name, and whether they are of the series that was asked for."""
+
+    value: bytes
+    is_of_series: bool
 
 
 class FeedCache:
@@ -78,18 +81,21 @@ class FeedCache:
         self._reported: set[tuple[type[Exception], int | None]] = set()
         self._paused_until = 0.0
 
-    def get(self, name: str, version: str = "", series: str | None = None) -> bytes | None:
-        """The bytes that were last set under a name.
+    def get(self, name: str, version: str = "") -> bytes | None:
+        """The bytes that were last set under a name. None if they have another version, or were changed."""
+        copy = self.find(name, version)
+        return None if copy is None else copy.value
 
-        None if they have another version, or another series if one is given, or were changed.
-        """
+    def find(self, name: str, version: str, series: str = "") -> Copy | None:
+        """As `get`, and whether the bytes are of a series."""
         return self._attempt(lambda backend: backend.get(name, version, series))
 
     def latest(self, name: str, series: str | None = None) -> bytes | None:
         """The bytes that were last set under a name, of any version; of one series, if that is given."""
-        return self._attempt(lambda backend: backend.get(name, None, series))
+        copy = self._attempt(lambda backend: backend.get(name, None, series or ""))
+        return None if copy is None or not (series is None or copy.is_of_series) else copy.value
 
-    def set(self, name: str, value: bytes, version: str = "", series: str = "") -> None:
+    def set(self, name: str, value: bytes, version: str = "", series: str = "") -> bool:
         """Set the bytes of a name in place of those before, if the backend can.
 
         Args:
@@ -98,8 +104,29 @@ class FeedCache:
             version: by which `get` finds them.
             series: groups versions. The backend may drop the older versions of a series; `latest` returns the
                 newest.
+
+        Returns:
+            Whether the backend did not fail. It may have no room for the bytes all the same.
         """
-        self._attempt(lambda backend: backend.set(name, value, version, series))
+        return self._attempt(lambda backend: backend.set(name, value, version, series)) or False
+
+    def claim(self, name: str, version: str, token: str, seconds: float) -> Claim | None:
+        """Take the lock of one version of a name, which processes that share the cache take one at a time.
+
+        Args:
+            name: of the bytes.
+            version: of the bytes.
+            token: of this claim alone; it frees the lock.
+            seconds: after which the lock is free in any case.
+
+        Returns:
+            The answer; None if the backend has no locks, or failed.
+        """
+        return self._attempt(lambda backend: backend.claim(name, version, token, seconds))
+
+    def release(self, name: str, version: str, token: str) -> None:
+        """Free the lock of one version of a name, if the claim with this token still has it."""
+        self._attempt(lambda backend: backend.release(name, version, token))
 
     def sweep(self, now: float) -> int:
         """Remove old and excess bytes, if the backend does not do that itself.
@@ -151,8 +178,8 @@ class _Sealed:
             secret.encode("utf-8", "surrogateescape"), digest_size=32, person=b"feedserver"
         ).digest()
 
-    def get(self, name: str, version: str | None, series: str | None = None) -> bytes | None:
-        """The value of a name, of one version and series or, if these are None, of any."""
+    def get(self, name: str, version: str | None, series: str) -> Copy | None:
+        """The value of a name, of one version or, if that is None, of any."""
         key = self._key(name)
         sealed = self._backend.get(key)
         if not isinstance(sealed, bytes):
@@ -161,14 +188,27 @@ class _Sealed:
         # The version first, so that the bytes of a document that changed are not digested.
         if version is not None and stamps[:_STAMP] != _stamp(version):
             return None
-        if series is not None and stamps[_STAMP:] != _stamp(series):
+        if not hmac.compare_digest(seal, self._seal(key, stamps, value)):
             return None
-        return value if hmac.compare_digest(seal, self._seal(key, stamps, value)) else None
+        return Copy(value, stamps[_STAMP:] == _stamp(series))
 
-    def set(self, name: str, value: bytes, version: str, series: str) -> None:
+    def set(self, name: str, value: bytes, version: str, series: str) -> bool:
         """Set the value of a name."""
         key, stamps = self._key(name), _stamp(version) + _stamp(series)
         self._backend.set(key, self._seal(key, stamps, value) + stamps + value)
+        return True
+
+    def claim(self, name: str, version: str, token: str, seconds: float) -> Claim | None:
+        """As `FeedCache.claim`."""
+        if not isinstance(self._backend, LockingCache):
+            return None
+        sought = Sought(self._key(name), _SEAL, _stamp(version))
+        return self._backend.claim(self._lock(name, version), token, seconds, sought)
+
+    def release(self, name: str, version: str, token: str) -> None:
+        """As `FeedCache.release`."""
+        if isinstance(self._backend, LockingCache):
+            self._backend.release(self._lock(name, version), token)
 
     def sweep(self, now: float) -> int:
         """As `FeedCache.sweep`."""
@@ -176,6 +216,9 @@ class _Sealed:
 
     def _key(self, name: str) -> str:
         return hashlib.blake2b(name.encode(), digest_size=20, key=self._secret, person=b"key").hexdigest()
+
+    def _lock(self, name: str, version: str) -> str:
+        return "lock:" + self._key(f"{name} {version}")
 
     def _seal(self, key: str, stamps: bytes, value: bytes) -> bytes:
         # Keyed BLAKE2b is a MAC by itself (RFC 7693, section 2.9), at the speed of the plain digest.
@@ -188,8 +231,14 @@ def _stamp(text: str) -> bytes:
     return hashlib.blake2b(text.encode(), digest_size=_STAMP).digest()
 
 
-def open_cache(
-    url: str, folder: Path, secret: Callable[[], str], *, max_age: int, max_size: int
+def open_cache(  # noqa: PLR0913  the parts that it is made of
+    url: str,
+    folder: Path,
+    secret: Callable[[], str],
+    *,
+    max_age: int,
+    max_size: int,
+    access: ServerAccess | None = None,
 ) -> FeedCache:
     """The cache at a URL. Nothing is connected or created before its first use.
 
@@ -200,10 +249,13 @@ def open_cache(
         secret: as for `FeedCache`.
         max_age: seconds after which a value may be removed, at least 1.
         max_size: bytes that files, or values in memory, may take together. Servers have limits of their own.
+        access: to a server; None where its URL is enough.
 
     Raises:
         SettingsError: the URL names no backend, or one whose package is not installed.
     """
+    if url.partition("://")[0] in {"redis", "rediss", "memcached"}:
+        return FeedCache(server_opener(url, access or ServerAccess(), max_age), secret)
     return FeedCache(_opener(url, folder, max_age, max_size), secret)
 
 
@@ -217,24 +269,7 @@ def _opener(url: str, folder: Path, max_age: int, max_size: int) -> Callable[[],
         return partial(_MemoryCache, max_age, max_size)
     if scheme == "null":
         return NullCache
-    if scheme in {"redis", "rediss"}:
-        return partial(_redis, _package("redis", scheme, "redis"), url, max_age)
-    if scheme == "memcached":
-        return partial(_memcached, _package("pymemcache.client.base", scheme, "memcached"), url, max_age)
     raise SettingsError([f"cache.url: {scheme}:// is no cache that feedserver knows"])
-
-
-# --- Backends -------------------------------------------------------------------------------------
-
-
-class _RawSerializer(RedisSerializer):
-    """Bytes as they are: cachelib's own serializers unpickle, which runs any code that a writer put there."""
-
-    def dumps(self, value: Any, *_: object) -> Any:
-        return value
-
-    def loads(self, value: Any) -> Any:
-        return value
 
 
 class _MemoryCache(BaseCache):
@@ -258,41 +293,3 @@ class _MemoryCache(BaseCache):
             self._values.pop(key, None)
             self._values[key] = value
         return True
-
-
-class _RedisCache(RedisCache):
-    serializer = _RawSerializer()
-
-
-def _redis(redis: ModuleType, url: str, max_age: int) -> BaseCache:
-    client = redis.Redis.from_url(
-        url,
-        socket_timeout=_TIMEOUT,
-        socket_connect_timeout=_TIMEOUT,
-        # Since release 6 the client retries three times, seconds in all, unless told otherwise.
-        retry=redis.retry.Retry(redis.backoff.NoBackoff(), 0),
-        # Since release 8 it asks for protocol 3 first, which Redis 5 and proxies refuse.
-        protocol=2,
-    )
-    return _RedisCache(client, default_timeout=max_age, key_prefix=_PREFIX)
-
-
-def _memcached(pymemcache: ModuleType, url: str, max_age: int) -> BaseCache:
-    parts = urlsplit(url)
-    # Pooled, because threads share it. It waits for replies, because an unread error garbles the next one.
-    client = pymemcache.PooledClient(
-        (parts.hostname, parts.port),
-        connect_timeout=_TIMEOUT,
-        timeout=_TIMEOUT,
-        no_delay=True,
-        default_noreply=False,
-    )
-    return MemcachedCache(client, default_timeout=max_age, key_prefix=_PREFIX)
-
-
-def _package(name: str, scheme: str, extra: str) -> ModuleType:
-    try:
-        return importlib.import_module(name)
-    except ImportError as error:
-        msg = f"cache.url: {scheme}:// needs a package that is not installed: feedserver[{extra}]"
-        raise SettingsError([msg]) from error

@@ -10,6 +10,8 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
+from typing import NamedTuple
 
 import msgspec
 
@@ -19,11 +21,29 @@ from feedserver.feeds.document import Document
 from feedserver.feeds.document_source import Rendered, Revision, series_of
 from feedserver.feeds.feed_renderer import FeedRenderer
 from feedserver.feeds.last_modified import Dated, LastModifiedDates
+from feedserver.feeds.render_lock import RenderLock
 from feedserver.feeds.representation import Representation, digest
 from feedserver.index.values import ListingState
 from feedserver.render import MEDIA_TYPES
 
 SWEEP_SECONDS = 3600.0
+
+
+class _Made(NamedTuple):
+    """The bytes of a document, the state and version that they were made of, and whether they are shared."""
+
+    state: ListingState
+    body: bytes
+    version: str
+    is_shared: bool = False
+
+
+class _Wanted(NamedTuple):
+    """A version of a document: the state that it is of, and how to make it, or a later one."""
+
+    state: ListingState
+    version: str
+    make: Callable[[], _Made]
 
 
 class FeedSource:
@@ -34,6 +54,7 @@ class FeedSource:
         cache: shared by processes.
         dates: their Last-Modified.
         clock: seconds since the epoch.
+        lock: of documents that are rendered, if it is not the usual one.
     """
 
     def __init__(
@@ -42,9 +63,11 @@ class FeedSource:
         cache: FeedCache,
         dates: LastModifiedDates,
         clock: Callable[[], float] = time.time,
+        lock: RenderLock | None = None,
     ) -> None:
         self._renderer = renderer
         self._cache = cache
+        self._lock = lock or RenderLock(cache)
         self._dates = dates
         self._clock = clock
         self._swept = clock()
@@ -59,18 +82,18 @@ class FeedSource:
 
     def render(self, name: Document) -> Rendered:
         """As `DocumentSource.render`, with the Last-Modified of the bytes."""
-        find = self._subscribed if name.archive is None else self._archived
-        state, body, version, is_shared = find(name)
-        etag = digest(body)
-        dated = self.dated(name, etag, state)
+        wanted = self._wanted(name)
+        made = self._copy(name, wanted) or self._made(name, wanted)
+        etag = digest(made.body)
+        dated = self.dated(name, etag, made.state)
         return Rendered(
-            Representation(body, MEDIA_TYPES[name.fmt], etag, dated.moment),
-            state.revision,
-            state.retraction,
+            Representation(made.body, MEDIA_TYPES[name.fmt], etag, dated.moment),
+            made.state.revision,
+            made.state.retraction,
             dated.begin,
             dated.end,
-            version,
-            is_shared,
+            made.version,
+            made.is_shared,
         )
 
     def share(self, name: Document, rendered: Rendered) -> None:
@@ -98,42 +121,62 @@ class FeedSource:
         """The snapshot of a document that was sent with an ETag, where deltas are on."""
         return decode_snapshot(self._cache.get(_snapshot_name(name, etag)))
 
-    def _subscribed(self, name: Document) -> tuple[ListingState, bytes, str, bool]:
-        """A subscription document: its state, bytes and version, and whether the cache has that copy."""
+    def _wanted(self, name: Document) -> _Wanted:
+        """The version of a document that is current now."""
+        if name.archive is not None:
+            return self._wanted_archive(name)
         state = self._renderer.state(name.key)
         version = self._subscription_version(state, self._renderer.reader.open_month())
-        body, is_shared = self._copy(name, version, state)
-        if body is not None:
-            return state, body, version, is_shared
+        return _Wanted(state, version, partial(self._make_subscription, name))
+
+    def _make_subscription(self, name: Document) -> _Made:
         selected = self._renderer.select(name.key)
         fitted = self._renderer.fit(selected, name.fmt)
         if self._renderer.limits.deltas:
             snapshot = encode_snapshot(take_snapshot(selected.entries[: fitted.entries]))
             self._cache.set(_snapshot_name(name, digest(fitted.body)), snapshot)
         version = self._subscription_version(selected.state, selected.open_month)
-        return selected.state, fitted.body, version, False
+        return _Made(selected.state, fitted.body, version)
 
-    def _archived(self, name: Document) -> tuple[ListingState, bytes, str, bool]:
-        """An archive document, as `_subscribed`."""
+    def _wanted_archive(self, name: Document) -> _Wanted:
         selected = self._renderer.select_archive(name)
         feed = self._renderer.feed(selected, name)
         # The bytes follow from the entries and the channel; nothing else of the listing is in them.
         entries = [one.digest for one in selected.entries]
         version = self._digest([msgspec.json.encode(feed.channel).decode(), entries])
-        body, is_shared = self._copy(name, version, selected.state)
-        if body is not None:
-            return selected.state, body, version, is_shared
-        return selected.state, self._renderer.write(feed, name.fmt), version, False
+        return _Wanted(
+            selected.state,
+            version,
+            lambda: _Made(selected.state, self._renderer.write(feed, name.fmt), version),
+        )
 
-    def _copy(self, name: Document, version: str, state: ListingState) -> tuple[bytes | None, bool]:
-        """The copy of a version in the cache, and whether it is in the series of the last retraction.
+    def _made(self, name: Document, wanted: _Wanted) -> _Made:
+        """A document that the cache lacks: made here, or taken from a process that made it meanwhile."""
+        address = self._cache_name(name)
+        with self._lock.turn(address, wanted.version) as turn:
+            if turn.is_late:
+                # Anew, because the index may have moved on meanwhile.
+                wanted = self._wanted(name)
+                copy = self._copy(name, wanted)
+                if copy is not None:
+                    return copy
+            made = wanted.make()
+            # A copy of a state that has passed could hold an article that was retracted meanwhile.
+            if not turn.is_awaited or self.revision(name) != made.state.revision:
+                return made
+            # Now, and not when the client has its answer, because others wait for it.
+            series = series_of(made.state.retraction)
+            return made._replace(is_shared=self._cache.set(address, made.body, made.version, series))
+
+    def _copy(self, name: Document, wanted: _Wanted) -> _Made | None:
+        """The copy of a version in the cache; it is shared if it is in the series of the last retraction.
 
         Current bytes may have been left before that retraction: the article has come back, or it was not in
         this document. They are left anew, because `last_good` takes no copy of an earlier series.
         """
-        address, series = self._cache_name(name), series_of(state.retraction)
-        body = self._cache.get(address, version, series)
-        return (self._cache.get(address, version), False) if body is None else (body, True)
+        state = wanted.state
+        copy = self._cache.find(self._cache_name(name), wanted.version, series_of(state.retraction))
+        return None if copy is None else _Made(state, copy.value, wanted.version, copy.is_of_series)
 
     def _subscription_version(self, state: ListingState, open_month: int) -> str:
         """Names everything that decides the bytes, so that nothing else can make a cached copy stale."""

@@ -21,6 +21,7 @@ from feedserver.feeds.failures import StaleAnswers
 from feedserver.feeds.feed_renderer import FeedLimits, FeedRenderer
 from feedserver.feeds.feed_source import FeedSource
 from feedserver.feeds.last_modified import LastModifiedDates
+from feedserver.feeds.render_lock import RenderLock
 from feedserver.feeds.representation import Representation
 from feedserver.index.archives import ArchiveDocument
 from feedserver.index.reader import IndexReader
@@ -50,6 +51,7 @@ class Publisher:
         document_cache: of this process. If it has no room, and there is no cache, a document that cannot
             be made raises its error.
         lead: how far ahead of the clock a Last-Modified may be, in seconds.
+        lock: of feed documents that are rendered; without one, that of `RenderLock`'s defaults.
 
     Attributes:
         feeds: the feed documents.
@@ -66,6 +68,7 @@ class Publisher:
         *,
         document_cache: DocumentCache | None = None,
         lead: float = 0.0,
+        lock: RenderLock | None = None,
     ) -> None:
         self.site = site
         self.cache = cache
@@ -73,7 +76,7 @@ class Publisher:
         self._clock = clock
         self._renderer = FeedRenderer(store, site, limits)
         self._dates = LastModifiedDates(store, clock, lead)
-        self._source = FeedSource(self._renderer, cache, self._dates, clock)
+        self._source = FeedSource(self._renderer, cache, self._dates, clock, lock)
         self.stale = StaleAnswers()
         self.document_cache = (
             DocumentCache(CACHED_BYTES, PACKED_BYTES, clock=clock)

@@ -177,6 +177,30 @@ class CacheSettings(Section):
     max_age: Annotated[StrictInt, Field(ge=1, le=YEARS_10)] = 2_592_000  # seconds
     max_size: Annotated[StrictInt, Field(ge=1_000_000)] = 268_435_456  # bytes
     secret: Annotated[str, matching(CACHE_SECRET, "must be empty or have at least 32 characters")] = ""
+    password: str = ""
+    password_file: str = ""
+
+    @field_validator("password", "password_file")
+    @classmethod
+    def _is_for_redis(cls, value: str, info: ValidationInfo) -> str:
+        # The URL is absent when it has a problem of its own.
+        if value and not info.data.get("url", "redis:").startswith(("redis:", "rediss:")):
+            msg = "is for redis:// and rediss:// in cache.url only"
+            raise ValueError(msg)
+        return value
+
+    @field_validator("password_file")
+    @classmethod
+    def _is_the_only_password(cls, value: str, info: ValidationInfo) -> str:
+        if value and info.data.get("password"):
+            msg = "cannot be set together with cache.password"
+            raise ValueError(msg)
+        return value
+
+    @property
+    def is_server(self) -> bool:
+        """Whether several machines can share it."""
+        return self.url.startswith(("redis:", "rediss:", "memcached:"))
 
 
 _DATABASE_DEMAND: Final = "must be empty or postgresql://user@host/database"

@@ -45,7 +45,8 @@ _REASONS: Final = {  # pydantic speaks to programmers; these are the words of a 
 class Origin(NamedTuple):
     """A key, its effective value in plain types, and the source that it came from.
 
-    Secrets are not shown: `status.token`, `cache.secret` and the passwords in URLs are masked.
+    Secrets are not shown: `status.token`, `cache.secret`, `cache.password` and the passwords in URLs are
+    masked.
     """
 
     key: str
@@ -352,7 +353,7 @@ def _at(values: Mapping[str, Any], key: str) -> object:
 
 
 def _shown(key: str, value: object) -> object:
-    if key in {"status.token", "cache.secret"} and value:
+    if key in {"status.token", "cache.secret", "cache.password"} and value:
         return "***"
     if key in {"cache.url", "index.url", "index.read_url"}:
         return re.sub(r"(?<=//).*(?=@)|(?<=password=)[^&]*", "***", str(value))

@@ -7,6 +7,7 @@ nothing. `start_serving` does, in the process that answers, at the latest with i
 from __future__ import annotations
 
 import atexit
+import logging
 import os
 import threading
 
@@ -25,6 +26,8 @@ from feedserver.wiring.indexing import make_plan, prepare_state
 from feedserver.wiring.planning import is_local
 from feedserver.wiring.publishing import cache_policy, make_publisher
 from feedserver.wiring.serving import join_servers
+
+log = logging.getLogger(__name__)
 
 # Where Flask keeps the background: `app.extensions`.
 EXTENSION = "feedserver"
@@ -77,11 +80,22 @@ def make_serving_app(settings: Settings, server: str = "") -> Flask:
         SettingsError: if the cache needs a package that is not installed.
     """
     prepare_state(settings)
+    warn_of_cache(settings)
     plan = None if settings.index.role == "web" else make_plan(settings)
     serving = ServingProcess(plan, join_servers(settings, server or server_of(os.getpid())))
     app = make_app(settings, serving)
     app.extensions[EXTENSION] = serving
     return app
+
+
+def warn_of_cache(settings: Settings) -> None:
+    """Warn of a cache server that machines do not share, although it looks as if they should."""
+    cache = settings.cache
+    if cache.is_server and settings.index.url and not cache.secret:
+        log.warning(
+            "cache.secret is empty, so this machine has a secret of its own and shares the feeds in cache.url"
+            " with no other machine; set the same secret on all of them"
+        )
 
 
 def make_app(settings: Settings, background: Background | None = None) -> Flask:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from feedserver.feeds.cache import open_cache
+from feedserver.feeds.cache_servers import ServerAccess
 from feedserver.feeds.channels import SiteFacts
 from feedserver.feeds.feed_renderer import FeedLimits
 from feedserver.feeds.publisher import Publisher
@@ -24,6 +25,7 @@ def make_publisher(settings: Settings) -> Publisher:
         lambda: options.secret or private.secret(state_dir / "cache-secret"),
         max_age=options.max_age,
         max_size=options.max_size,
+        access=ServerAccess(settings.public_url, options.password, options.password_file),
     )
     return Publisher(open_store(store_address(settings)), site_facts(settings), feed_limits(settings), cache)
 
