@@ -1,15 +1,15 @@
-"""Several machines on one: what web machines serve while the database, the network or the indexer fails.
+"""Several machines on one: what web machines serve while database, cache, network or indexer fail.
 
-One command makes hosts in network namespaces (it needs root and iproute2), prints a table, and ends with 1 if
-something happened that must not:
+One command makes hosts in network namespaces (it needs root, iproute2 and redis-server), prints a table, and
+ends with 1 if something happened that must not:
 
     python tests/machines.py samples/articles
     python tests/machines.py FOLDER --edits 200 --clients 50 --cut 20 --kills 3
 
-A host has PostgreSQL, two serve (real gunicorn, `index.role: web`, without articles), and two have an
-indexer, of which one stands by. While something fails, clients poll feeds that both web machines have cached.
-After each failure an article is added, and both must serve it: 200 for clients that hold the feed before, 304
-for others.
+A host has PostgreSQL, one has Redis, two serve (real gunicorn, `index.role: web`, without articles), and two
+have an indexer, of which one stands by. While something fails, clients poll feeds that both web machines have
+cached. After each failure an article is added, and both must serve it: 200 for clients that hold the feed
+before, 304 for others.
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ from typing import NamedTuple
 import psycopg
 from databases import DatabaseServer
 from psycopg import sql
+from redis_servers import SECRET, RedisServer
 from servers import PATIENCE, REPOSITORY, descendants
 
 NETWORK = "10.77.0"
@@ -45,6 +46,7 @@ EVERYWHERE = "0.0.0.0"  # noqa: S104  of a host that only the other ones reach
 PORT = 8000
 SCHEMA = "site"
 WAIT_SECONDS = 30.0
+HONEST_SECONDS = 2.0  # without an untrue answer, after which none is expected
 _LOOKS = 4
 
 Row = tuple[str, str]
@@ -246,17 +248,23 @@ class Site:
             work / "postgresql", options, prefix=hosts.command("database"), network=f"{NETWORK}.0/24"
         )
         self.url = f"postgresql://feedserver@{address}:{self.database.port}/postgres"
+        cache = hosts.add("cache")
+        open_to_hosts = ("--protected-mode", "no")
+        self.cache = RedisServer(work, *open_to_hosts, port=6379, host=cache, prefix=hosts.command("cache"))
         serve = ["serve", "--host", EVERYWHERE, "--port", str(PORT)]
         index = ["index", "--watch", str(self.articles)]
         self.webs = [Machine(hosts, f"web{number}", work, serve, self.url) for number in (1, 2)]
         self.indexers = [Machine(hosts, f"indexer{number}", work, index, self.url) for number in (1, 2)]
         for web in self.webs:
             web.variables["FEEDSERVER_INDEX__ROLE"] = "web"
+            web.variables["FEEDSERVER_CACHE__URL"] = self.cache.url
+            web.variables["FEEDSERVER_CACHE__SECRET"] = SECRET
         self._edits = 0
 
     def start(self) -> None:
         """Start all of them, and wait until both web machines serve."""
         self.database.start()
+        self.cache.start()
         for machine in (*self.indexers, *self.webs):
             machine.start()
         took = wait_until(lambda: all(self.ask(web, "/articles.rss").status == 200 for web in self.webs))
@@ -267,6 +275,7 @@ class Site:
         """End everything."""
         for machine in (*self.indexers, *self.webs):
             machine.kill()
+        self.cache.stop()
         self.database.stop(signal.SIGKILL)
 
     @staticmethod
@@ -315,9 +324,22 @@ class Site:
                 now.status != 200 or self.ask(web, feed, now.etag).status != 304 for now, web, feed in answers
             )
 
-        # A worker that no client asked yet may still learn that the database is back.
-        wait_until(lambda: not lies(), self._patience)
+        # A worker that answers nobody just now may learn later than the others that the database is back.
+        last_lie = time.monotonic()
+
+        def is_honest() -> bool:
+            nonlocal last_lie
+            if lies():
+                last_lie = time.monotonic()
+            return time.monotonic() - last_lie > HONEST_SECONDS
+
+        wait_until(is_honest, self._patience)
         return Recovery(seconds, lies())
+
+    def uses_cache(self) -> bool:
+        """Whether a feed that changed is in Redis now."""
+        wait_until(self.shows(self.edit()))
+        return self.cache.ask("DBSIZE") != ["0"]
 
     def active(self) -> Machine:
         """The indexer that writes, once the other one has said that it waits."""
@@ -339,7 +361,9 @@ def rows(site: Site, *, edits: int, clients: int, cut: float, kills: int) -> Ite
         for web in site.webs:
             for feed in feeds:
                 site.ask(web, feed)
-    yield from _outage(site, feeds, clients, cut)
+    for host in ("database", "cache"):
+        yield from _outage(site, host, feeds, clients, cut)
+    yield from _cache_rows(site, feeds, clients, kills)
     for what, disturb in (("PostgreSQL", _kill_database), ("the active indexer", _kill_indexer)):
         load, recoveries = Load([web.address for web in site.webs], feeds, clients), []
         for _ in range(kills):
@@ -367,12 +391,30 @@ def _same_bytes(site: Site) -> Iterator[Row]:
     yield "**feeds with other bytes or ETags**", str(differing)
 
 
-def _outage(site: Site, feeds: Sequence[str], clients: int, cut: float) -> Iterator[Row]:
+def _outage(site: Site, host: str, feeds: Sequence[str], clients: int, cut: float) -> Iterator[Row]:
     load = Load([web.address for web in site.webs], feeds, clients)
-    with site.hosts.cut("database"):
+    with site.hosts.cut(host):
         time.sleep(cut)
     recovery = site.recovers()
-    yield from _recovery_rows(f"the database's network cut for {cut:g} s", [recovery], load.stop())
+    yield from _recovery_rows(f"the network of the {host} cut for {cut:g} s", [recovery], load.stop())
+
+
+def _cache_rows(site: Site, feeds: Sequence[str], clients: int, kills: int) -> Iterator[Row]:
+    """Kill Redis under load, edit while it is gone, and start it empty."""
+    load = Load([web.address for web in site.webs], feeds, clients)
+    delays, recoveries, unused = [], [], 0
+    for _ in range(kills):
+        site.cache.kill()
+        delays.append(wait_until(site.shows(site.edit())))
+        site.cache.start()
+        recoveries.append(site.recovers())
+        unused += wait_until(site.uses_cache) == float("inf")
+    counts = load.stop()
+    what = f"Redis killed {kills} times"
+    yield f"{what}: until an edit is served without it", in_seconds(delays)
+    yield f"**{what}: edits that were never served without it**", str(delays.count(float("inf")))
+    yield from _recovery_rows(what, recoveries, counts)
+    yield f"**{what}: how often no machine used it again**", str(unused)
 
 
 def _recovery_rows(what: str, recoveries: Sequence[Recovery], counts: Counter[str]) -> Iterator[Row]:
@@ -461,8 +503,8 @@ def write(line: str) -> None:
 
 
 def can_run() -> bool:
-    """Whether this machine lets us make hosts."""
-    return os.geteuid() == 0 and shutil.which("ip") is not None and hasattr(os, "fork")
+    """Whether this machine lets us make hosts, and has Redis for one of them."""
+    return os.geteuid() == 0 and all(shutil.which(name) for name in ("ip", "redis-server", "redis-cli"))
 
 
 def run(

@@ -1,4 +1,4 @@
-"""A Redis server of the tests' own, on loopback, with nothing on the disk."""
+"""A Redis server of the tests' own, with nothing on the disk."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,46 +17,45 @@ from servers import PATIENCE, free_port
 
 SECRET = "of all machines that share a cache"  # noqa: S105  no secret, a test
 
+LOOPBACK = "127.0.0.1"
+
 needs_redis = pytest.mark.skipif(shutil.which("redis-server") is None, reason="needs redis-server")
 
 
 class RedisServer:
-    """A server, and how to end it.
+    """A server, and how to start and end it.
 
     Args:
         folder: its own, for nothing.
         options: further options of the program.
         port: where it listens; with TLS, of that.
+        host: where it listens.
+        prefix: of its command, such as one that moves to another host.
 
     Attributes:
         url: of the first database.
-        port: on 127.0.0.1.
+        port: where it listens.
     """
 
-    def __init__(self, folder: Path, *options: str, port: int) -> None:
+    def __init__(
+        self, folder: Path, *options: str, port: int, host: str = LOOPBACK, prefix: Sequence[str] = ()
+    ) -> None:
         self.port = port
-        self.url = f"redis://127.0.0.1:{port}/0"
+        self.url = f"redis://{host}:{port}/0"
+        self._host = host
+        self._process: subprocess.Popen[bytes] | None = None
         listen = ["--port", "0", "--tls-port"] if "--tls-cert-file" in options else ["--port"]
-        command = [
-            "redis-server",
-            "--bind",
-            "127.0.0.1",
-            *listen,
-            str(port),
-            "--save",
-            "",
-            "--dir",
-            str(folder),
-        ]
-        self._process = subprocess.Popen([*command, *options], stdout=subprocess.DEVNULL)
+        place = ["--bind", host, *listen, str(port), "--save", "", "--dir", str(folder)]
+        self._command = [*prefix, "redis-server", *place, *options]
 
-    def wait(self) -> None:
-        """Wait until it listens."""
-        wait_for_port(self.port, self._process)
+    def start(self) -> None:
+        """Start it without any values, and wait until it listens."""
+        self._process = subprocess.Popen(self._command, stdout=subprocess.DEVNULL)
+        wait_for_port(self.port, self._process, self._host)
 
     def ask(self, *command: str) -> list[str]:
         """The lines of the answer to a command, as redis-cli prints them."""
-        line = ["redis-cli", "-p", str(self.port), *command]
+        line = ["redis-cli", "-h", self._host, "-p", str(self.port), *command]
         output = subprocess.run(line, check=True, capture_output=True, text=True, timeout=PATIENCE).stdout
         return output.splitlines()
 
@@ -73,16 +72,18 @@ class RedisServer:
         self._end(signal.SIGTERM)
 
     def _end(self, number: signal.Signals) -> None:
-        self._process.send_signal(number)
-        self._process.wait(PATIENCE)
+        process, self._process = self._process, None
+        if process is not None:
+            process.send_signal(number)
+            process.wait(PATIENCE)
 
 
-def wait_for_port(port: int, process: subprocess.Popen[bytes]) -> None:
-    """Wait until a process listens on loopback."""
+def wait_for_port(port: int, process: subprocess.Popen[bytes], host: str = LOOPBACK) -> None:
+    """Wait until a process listens."""
     end = time.monotonic() + PATIENCE
     while time.monotonic() < end:
         assert process.poll() is None, "the server ended"
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)):
+        with contextlib.suppress(OSError), socket.create_connection((host, port)):
             return
         time.sleep(0.02)
     raise AssertionError(f"nothing listens within {PATIENCE} s")
@@ -93,7 +94,7 @@ def redis_server(folder: Path, *options: str, port: int | None = None) -> Iterat
     """A running server."""
     server = RedisServer(folder, *options, port=port or free_port())
     try:
-        server.wait()
+        server.start()
         yield server
     finally:
         server.stop()

@@ -1,4 +1,4 @@
-"""Two web machines, two indexers and a database on hosts of their own, while one after the other fails."""
+"""Two web machines, two indexers, a database and Redis on hosts of their own, while each of them fails."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from servers import REPOSITORY
 
 
 @pytest.mark.skipif(not databases.is_installed(), reason="PostgreSQL is not installed")
-@pytest.mark.skipif(not machines.can_run(), reason="hosts in network namespaces need root and iproute2")
+@pytest.mark.skipif(not machines.can_run(), reason="the hosts need root, iproute2 and Redis")
 def test_web_machines_go_on_whichever_of_the_others_fails() -> None:
     # A process of its own, because it moves to another host.
     result = subprocess.run(
