@@ -10,6 +10,7 @@ import subprocess
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,16 @@ SECRET = "of all machines that share a cache"  # noqa: S105  no secret, a test
 
 LOOPBACK = "127.0.0.1"
 
-needs_redis = pytest.mark.skipif(shutil.which("redis-server") is None, reason="needs redis-server")
+# Its client is an extra that the tests do not install.
+needs_client = pytest.mark.skipif(find_spec("redis") is None, reason="needs feedserver[redis]")
+
+
+def is_installed() -> bool:
+    """Whether tests can start a server, and feedserver can ask it."""
+    return all(map(shutil.which, ("redis-server", "redis-cli"))) and find_spec("redis") is not None
+
+
+needs_redis = pytest.mark.skipif(not is_installed(), reason="needs redis-server and feedserver[redis]")
 
 
 class RedisServer:

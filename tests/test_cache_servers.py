@@ -7,11 +7,12 @@ import logging
 import shutil
 import subprocess
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 from certificates import Authority, needs_openssl
-from redis_servers import SECRET, RedisServer, needs_redis, redis_server, wait_for_port
+from redis_servers import SECRET, RedisServer, needs_client, needs_redis, redis_server, wait_for_port
 from servers import PATIENCE, free_port, settings_of
 
 from feedserver.errors import SettingsError
@@ -101,6 +102,7 @@ def test_redis_may_ask_for_a_certificate_of_the_client(authority: Authority, tmp
         assert not keeps(cache_at(url))
 
 
+@needs_client
 @pytest.mark.parametrize(
     "url",
     ["redis://127.0.0.1?ssl_ca_certs=ca.pem", "rediss://127.0.0.1?ssl_ca_cert=ca.pem", "redis://a?db=x"],
@@ -248,6 +250,7 @@ def test_other_caches_have_no_locks(url: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(shutil.which("memcached") is None, reason="needs memcached")
+@pytest.mark.skipif(find_spec("pymemcache") is None, reason="needs feedserver[memcached]")
 def test_a_real_memcached_keeps_values_of_sites_apart() -> None:
     port = free_port()
     command = ["memcached", "-l", "127.0.0.1", "-p", str(port), "-u", "nobody", "-U", "0", "-m", "16"]

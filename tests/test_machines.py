@@ -12,7 +12,9 @@ from servers import REPOSITORY
 
 
 @pytest.mark.skipif(not databases.is_installed(), reason="PostgreSQL is not installed")
-@pytest.mark.skipif(not machines.can_run(), reason="the hosts need root, iproute2 and Redis")
+@pytest.mark.skipif(
+    not machines.can_run(), reason="the hosts need root, iproute2, Redis and feedserver[redis]"
+)
 def test_web_machines_go_on_whichever_of_the_others_fails() -> None:
     # A process of its own, because it moves to another host.
     result = subprocess.run(
