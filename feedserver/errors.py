@@ -133,6 +133,10 @@ class ExportError(PathError):
     """The site cannot be exported to a folder."""
 
 
+class StorageError(PathError):
+    """Object storage cannot be used, or not by this export any more; trying again may help."""
+
+
 class UnknownAddressError(FeedserverError):
     """An address names no listing.
 

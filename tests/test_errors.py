@@ -22,6 +22,7 @@ from feedserver.errors import (
     ServerBusyError,
     SettingsError,
     StateError,
+    StorageError,
     StoreUnreachableError,
     UnknownAddressError,
 )
@@ -44,6 +45,7 @@ FAMILY = {
         "cannot listen at ::1, port 80: permission denied; choose another one with --port"
     ),
     ExportError(Path("out"), "another export is writing to it"): "out: another export is writing to it",
+    StorageError("s3://bucket/site", "there is no such bucket"): "s3://bucket/site: there is no such bucket",
     FeedFileError(Path("feed.xml"), "is no feed"): "feed.xml: is no feed",
     UnknownAddressError("/topics/x"): "/topics/x: no such listing",
     UnknownAddressError("/topics/x", close=["/topics/y", "/topics/z"]): (

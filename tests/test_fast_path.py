@@ -94,9 +94,13 @@ def header(answer: Answer, name: str) -> str:
     return dict(answer[1]).get(name, "")
 
 
-@pytest.fixture(scope="module", params=[False, True], ids=["without deltas", "with deltas"])
+@pytest.fixture(
+    scope="module",
+    params=[{"deltas": False}, {"deltas": True, "cache_tags": "surrogate-key"}],
+    ids=["without deltas", "with deltas and cache tags"],
+)
 def pair(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Pair:
-    return Pair(tmp_path_factory.mktemp("fast_path"), http={"deltas": request.param})
+    return Pair(tmp_path_factory.mktemp("fast_path"), http=request.param)
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ from feedserver.cli.state_command import StateCommand
 from feedserver.errors import ExportError
 from feedserver.export import run as exporting
 from feedserver.export.site import ExportPlan, Scope
+from feedserver.export.storage.addresses import scheme_of
 from feedserver.indexing.plan import Plan
 from feedserver.model import Format, Kind
 from feedserver.settings.sources import load_settings
@@ -44,8 +45,13 @@ def _names(_: click.Context, param: click.Parameter, value: str | None) -> tuple
     return chosen
 
 
+def _target(_: click.Context, __: click.Parameter, value: str) -> Path | str:
+    """A folder as a path, object storage as its address."""
+    return value if scheme_of(value) else Path(value)
+
+
 @click.command("export", cls=StateCommand)
-@click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
+@click.argument("target", metavar="DIR", callback=_target)
 @existing_folders
 @shared_options
 @click.option(
@@ -60,11 +66,22 @@ def _names(_: click.Context, param: click.Parameter, value: str | None) -> tuple
     callback=_names,
     help=f"Only some of {','.join(CHOICES['kinds'])}.",
 )
+@click.option("--gzip", is_flag=True, help="In object storage: store documents in gzip, for all clients.")
 @click.option("--watch", is_flag=True, help="Go on and keep DIR up to date while articles change.")
 def command(
-    directory: Path, only: tuple[str, ...] | None, kinds: tuple[str, ...] | None, watch: bool, **options: Any
+    target: Path | str,
+    only: tuple[str, ...] | None,
+    kinds: tuple[str, ...] | None,
+    gzip: bool,
+    watch: bool,
+    **options: Any,
 ) -> None:
-    """Write the whole site to DIR as files, for any static server; again, to bring it up to date."""
+    """Write the whole site to DIR as files, for any static server; again, to bring it up to date.
+
+    DIR may also be object storage: s3://bucket/prefix, gs://bucket/prefix or az://container/prefix.
+    """
+    if gzip and isinstance(target, Path):
+        raise click.UsageError("--gzip is for object storage; a folder has each document in gzip beside it.")
     arguments = sources(**options)
     settings = load_settings(**arguments)
     say_presets(**arguments)
@@ -74,26 +91,27 @@ def command(
         pages=only is None or PAGES in only,
         kinds=tuple(kind for kind in Kind if kinds is None or kind in kinds),
     )
-    export_plan = make_export_plan(settings, scope)
+    export_plan = make_export_plan(settings, scope, target, gzip=gzip)
     prepare_state(settings)
     plan = make_plan(settings)
-    _refuse_folder_of_articles(directory, plan)
+    if isinstance(target, Path):
+        _refuse_folder_of_articles(target, plan)
     # As a server does: all processes that publish from a state folder must publish the same.
     with join_servers(settings):
         if watch:
-            _watch(plan, export_plan, directory)
+            _watch(plan, export_plan, target)
             return
         bring_up_to_date(plan)
         begun = time.perf_counter()
         with progress_bar("Writing the site") as progress:
-            summary = exporting.export(export_plan, directory, progress)
+            summary = exporting.export(export_plan, target, progress)
     click.echo(
         f"{summary.documents} documents in {time.perf_counter() - begun:.2f} s: {summary.written} written, "
         f"{summary.removed} removed"
     )
 
 
-def _watch(plan: Plan, export_plan: ExportPlan, directory: Path) -> None:
+def _watch(plan: Plan, export_plan: ExportPlan, target: Path | str) -> None:
     """Export changes until stopped, beside an indexer: a running one, or a child of this process."""
     # Imported here, because a single export needs none of these.
     from feedserver.export.watch import ExportWatch  # noqa: PLC0415
@@ -105,7 +123,7 @@ def _watch(plan: Plan, export_plan: ExportPlan, directory: Path) -> None:
     child.stop_on_signals(stop)
     child.log_to_stderr("export")
     freeze_imports()
-    with ExportWatch(export_plan, directory, stop.is_set) as watch:
+    with ExportWatch(export_plan, target, stop.is_set) as watch:
         supervisor = IndexerSupervisor(plan)
         supervisor.start()
         try:

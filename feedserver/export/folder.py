@@ -83,6 +83,11 @@ class Folder:
         return str(self.path)
 
     @property
+    def session(self) -> str:
+        """Nothing, as writers name their journals by their processes."""
+        return ""
+
+    @property
     def notes(self) -> Path:
         """The database of its records."""
         return self.path / OWN / _STATE
@@ -208,7 +213,7 @@ class FolderWriter:
         """Close the journal."""
         self._opened.close()
 
-    def put(self, made: Made, before: Written | None) -> Written:
+    def put(self, unit: str, made: Made, before: Written | None) -> Written:
         """Write a document with its encodings, if it differs from the existing one; as `target.Writer`."""
         variants = {"": made.representation.body}
         for encoding in ENCODINGS:
@@ -220,6 +225,9 @@ class FolderWriter:
             return msgspec.structs.replace(before, source=made.source)
         mtime = self.write(made.path, variants, made.representation.last_modified, before)
         return Written(made.path, name, mtime, tuple(filter(None, variants)), made.source)
+
+    def settle(self) -> None:
+        """Nothing: each file is in place when it is written."""
 
     def remove(self, files: Iterable[str]) -> None:
         """Remove files of the export."""

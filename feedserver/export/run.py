@@ -104,6 +104,7 @@ class Start(msgspec.Struct, frozen=True):
     plan: ExportPlan
     target: str
     strays: frozenset[str]
+    session: str
     revision: str
 
 
@@ -120,9 +121,10 @@ def export(
     Raises:
         ExportError: if the target holds something that is no export, or a process of the pool dies; or, when
             all else is written, if something in it is in the way, or something cannot be made.
+        StorageError: if object storage cannot be used.
         IndexNotReadyError: before the first index is complete.
     """
-    with closing(ExportSite(plan)) as site, open_target(str(address)) as target:
+    with closing(ExportSite(plan)) as site, open_target(str(address), plan) as target:
         try:
             summary = bring_up_to_date(target, site, progress)
         except BrokenProcessPool as error:
@@ -150,11 +152,12 @@ def bring_up_to_date(
     Raises:
         ExportError: if the records of the target cannot be read or written.
         OSError: if the target cannot be written.
+        StorageError: if object storage cannot be used.
         BrokenProcessPool: if a process of the pool dies; `death` says how.
         IndexNotReadyError: before the first index is complete.
     """
     with named_errors(target.notes):
-        start = Start(site.plan, target.address, target.strays, site.revision())
+        start = Start(site.plan, target.address, target.strays, target.session, site.revision())
         units, known = site.units(), target.signatures()
         removed = sum(target.forget(name) for name in known.keys() - {unit.name for unit in units})
         due = [unit for unit in units if known.get(unit.name) != unit.signature]
@@ -264,7 +267,7 @@ class _Maker:
         self._revision = start.revision
         self._is_stopped = is_stopped
         self._site = site
-        self._writer = open_writer(start.target, start.strays)
+        self._writer = open_writer(start.target, start.plan, start.strays, start.session)
 
     def close(self) -> None:
         self._writer.close()
@@ -272,6 +275,7 @@ class _Maker:
     def make(self, piece: Sequence[UnitJob]) -> list[Done]:
         """The units that were made; a stop cuts the last one short, whose files are noted as well."""
         done = [self._make_unit(job) for job in takewhile(lambda _: not self._is_stopped(), piece)]
+        self._writer.settle()
         if self._site.revision() == self._revision:
             return done
         return [self._doubted(job, one) for job, one in zip(piece, done, strict=False)]
@@ -303,7 +307,11 @@ class _Maker:
         for made in self._site.documents(unit, by_source):
             if self._is_stopped():
                 return None
-            one = by_source[made] if isinstance(made, str) else self._writer.put(made, known.get(made.path))
+            one = (
+                by_source[made]
+                if isinstance(made, str)
+                else self._writer.put(unit.name, made, known.get(made.path))
+            )
             one = msgspec.structs.replace(one, retraction=unit.retraction)
             known[one.path] = one
             after.append(one)

@@ -24,6 +24,7 @@ import msgspec
 from feedserver.errors import IndexMovedError
 from feedserver.export.folder import SUFFIXES
 from feedserver.export.moved import nginx_lines
+from feedserver.export.object_form import ObjectForm
 from feedserver.export.target import OWN, Made
 from feedserver.feeds.cache import open_cache
 from feedserver.feeds.channels import SiteFacts, make_feed
@@ -46,8 +47,9 @@ from feedserver.index.stores import open_store
 from feedserver.index.values import ListingState, Selected, StoreAddress
 from feedserver.model import Format, Kind, ListingKey, Value
 from feedserver.render import MEDIA_TYPES, render
-from feedserver.site import directory, icons, pages, status
-from feedserver.site.addresses import GROUPS, ListTarget, parse
+from feedserver.site import cache_tags, directory, icons, pages, status
+from feedserver.site.addresses import DIRECTORY, GROUPS, ListTarget, parse
+from feedserver.site.caching import DocumentKind
 from feedserver.site.pages import SiteChrome
 from feedserver.site.static_files import static_file
 
@@ -79,7 +81,8 @@ class Scope(Value, frozen=True):
 class ExportPlan(Value, frozen=True):
     """All that a process needs to know to make documents, as a value that can be sent to it.
 
-    `redirects` hold for addresses of listings as long as these have no article.
+    `redirects` hold for addresses of listings as long as these have no article. `objects` is the form of
+    documents in object storage, None for a folder.
     """
 
     store: StoreAddress
@@ -87,6 +90,7 @@ class ExportPlan(Value, frozen=True):
     limits: FeedLimits
     redirects: dict[str, str]
     scope: Scope = Scope()
+    objects: ObjectForm | None = None
 
 
 class Unit(Value, frozen=True):
@@ -131,7 +135,8 @@ class ExportSite:
         self._icon_url = icons.redirect_url(site.icon, site.base_url)
         self._icons = icons.own_addresses({*plan.redirects, *site.retired})
         self._retired = {name for one in site.retired for name in (_file(one), f"{_file(one)}/index.html")}
-        self._base = _digest([self._publisher.fingerprint, plan.scope, ENCODINGS, pages.look()])
+        form = [] if plan.objects is None else [plan.objects]
+        self._base = _digest([self._publisher.fingerprint, plan.scope, ENCODINGS, pages.look(), *form])
         self._shared: Mapping[str, Callable[[], Iterator[Made]]] = {
             "/": self._directory,
             "/static": self._static,
@@ -218,6 +223,8 @@ class ExportSite:
 
     def _moved_unit(self) -> list[Unit]:
         redirects, retired = self.plan.redirects, self.plan.site.retired
+        if self.plan.objects is not None:
+            return []  # no nginx reads them there
         if not redirects and not retired and not self._icon_url:
             return []
         return [Unit(name=MOVED, signature=_digest([self._base, sorted(redirects.items())]))]
@@ -237,11 +244,13 @@ class ExportSite:
 
     def _listing(self, key: ListingKey, sources: Collection[str]) -> Iterator[Made | str]:
         scope, publisher = self.plan.scope, self._publisher
+        tags = cache_tags.of_listing(key)
         for fmt in scope.formats:
             document = Document(key, fmt)
-            yield Made(_file(document.address), publisher.feed_document(document))
+            feed = publisher.feed_document(document)
+            yield Made(_file(document.address), feed, kind=DocumentKind.FEED, tags=tags)
         if scope.pages:
-            yield _page(key.address, pages.listing_page(self._chrome, *publisher.feed(key)))
+            yield _page(key.address, pages.listing_page(self._chrome, *publisher.feed(key)), tags)
         state = self._catalogue.listing(key) if scope.archives else None
         if state is not None:
             yield from self._archives(state, sources)
@@ -282,30 +291,33 @@ class ExportSite:
         if [one.digest for one in entries] != [one.hex() for one in digests]:
             raise IndexMovedError(f"{history.state.key.address} changed while it was read")
         feed = make_feed(msgspec.structs.replace(history, entries=entries), self.plan.site, archive)
+        tags = cache_tags.of_archives(history.state.key)
         for fmt, source in missing.items():
             document = Document(history.state.key, fmt, archive)
             body = render(feed, fmt)
             etag = digest(body)
             moment = self._publisher.last_modified(document, etag, history.state)
-            yield Made(_file(document.address), Representation(body, MEDIA_TYPES[fmt], etag, moment), source)
+            archived = Representation(body, MEDIA_TYPES[fmt], etag, moment)
+            yield Made(_file(document.address), archived, source, DocumentKind.ARCHIVE, tags)
 
     def _directory(self) -> Iterator[Made]:
         publisher, chrome = self._publisher, self._chrome
         everything, groups = directory.everything(publisher), directory.groups(publisher)
-        yield _page("/", pages.directory_page(chrome, everything, groups))
-        yield _made("/all.opml", directory.OPML_TYPE, directory.opml(publisher))
-        yield _made("/recommended.opml", directory.OPML_TYPE, directory.recommended_opml(publisher))
+        tags = cache_tags.of_list(DIRECTORY)
+        yield _page("/", pages.directory_page(chrome, everything, groups), tags)
+        yield _made("/all.opml", directory.OPML_TYPE, directory.opml(publisher), tags)
+        yield _made("/recommended.opml", directory.OPML_TYPE, directory.recommended_opml(publisher), tags)
         known = status.status_of_articles(publisher)
         yield _page("/status", pages.status_page(chrome, status.values(known)))
         yield _made("/status.json", "application/json", status.as_json(known, None))
 
     def _group(self, kind: Kind) -> Iterator[Made]:
-        publisher = self._publisher
+        publisher, tags = self._publisher, cache_tags.of_list(ListTarget(kind, ""))
         for page in range(1, directory.page_count(publisher, kind) + 1):
             address = ListTarget(kind, "", page).address
-            yield _page(address, pages.group_page(self._chrome, directory.group(publisher, kind, page)))
-            yield _made(f"{address}.opml", directory.OPML_TYPE, directory.opml(publisher, kind, page))
-            yield _made(f"{address}.json", "application/json", directory.as_json(publisher, kind, page))
+            yield _page(address, pages.group_page(self._chrome, directory.group(publisher, kind, page)), tags)
+            yield _made(f"{address}.opml", directory.OPML_TYPE, directory.opml(publisher, kind, page), tags)
+            yield _made(f"{address}.json", "application/json", directory.as_json(publisher, kind, page), tags)
 
     def _moved(self) -> Iterator[Made]:
         moved_icons = dict.fromkeys(self._icons, self._icon_url) if self._icon_url else {}
@@ -318,11 +330,11 @@ class ExportSite:
         if not self._icon_url:
             yield from (_static_file(address, icons.ADDRESSES[address]) for address in self._icons)
         page = pages.error_page(self._chrome, 404, "Not found", _NOT_FOUND)
-        yield _made("/404.html", "text/html", page.encode())
+        yield _made("/404.html", "text/html", page.encode())._replace(kind=DocumentKind.NOT_FOUND)
 
 
 def _static_file(address: str, name: str) -> Made:
-    return Made(_file(address), static_file(name))
+    return Made(_file(address), static_file(name), kind=DocumentKind.STATIC)
 
 
 def _has_place(key: ListingKey) -> bool:
@@ -361,12 +373,12 @@ def _file(address: str) -> str:
     return address.removeprefix("/")
 
 
-def _page(address: str, html: str) -> Made:
-    return _made(f"{address.rstrip('/')}/index.html", "text/html", html.encode())
+def _page(address: str, html: str, tags: tuple[str, ...] = ()) -> Made:
+    return _made(f"{address.rstrip('/')}/index.html", "text/html", html.encode(), tags)
 
 
-def _made(address: str, media_type: str, body: bytes) -> Made:
-    return Made(_file(address), Representation(body, media_type, digest(body)))
+def _made(address: str, media_type: str, body: bytes, tags: tuple[str, ...] = ()) -> Made:
+    return Made(_file(address), Representation(body, media_type, digest(body)), tags=tags)
 
 
 def _digest(facts: list[object]) -> str:

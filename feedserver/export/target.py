@@ -14,17 +14,23 @@ from typing import NamedTuple, Protocol, Self
 import msgspec
 
 from feedserver.feeds.representation import Representation
+from feedserver.site.caching import DocumentKind
 
 # The notes of an export are below this name in its target, and no document is.
 OWN = ".feedserver-export"
 
 
 class Made(NamedTuple):
-    """A document and its path in the target. `source` is empty, or stands for all that is in its bytes."""
+    """A document and its path in the target.
+
+    `source` is empty, or stands for all that is in its bytes. `tags` are its cache tags.
+    """
 
     path: str
     representation: Representation
     source: str = ""
+    kind: DocumentKind = DocumentKind.PAGE
+    tags: tuple[str, ...] = ()
 
 
 class Written(msgspec.Struct, frozen=True, array_like=True):
@@ -62,6 +68,7 @@ class Target(Protocol):
         address: from which `targets` opens it, and by which errors name it.
         notes: where it keeps its records, for errors.
         strays: files that a killed export may have written and did not get to record.
+        session: what its writers need to know of this export, for `targets`.
     """
 
     @property
@@ -72,6 +79,9 @@ class Target(Protocol):
 
     @property
     def strays(self) -> frozenset[str]: ...
+
+    @property
+    def session(self) -> str: ...
 
     def __enter__(self) -> Self: ...
 
@@ -112,15 +122,21 @@ class Writer(Protocol):
     @property
     def written(self) -> int: ...
 
-    def put(self, made: Made, before: Written | None) -> Written:
-        """Write a document, if it differs from the one of `before`, which is at its path.
+    def put(self, unit: str, made: Made, before: Written | None) -> Written:
+        """Write a document of a unit, if it differs from the one of `before`, which is at its path.
+
+        It may be in place no sooner than after `settle`.
 
         Raises:
             ExportError: if something that the export did not write is in its place.
+            StorageError: if the target cannot be written at all.
         """
 
+    def settle(self) -> None:
+        """Return when all documents are in place. Raises StorageError."""
+
     def remove(self, files: Iterable[str]) -> None:
-        """Remove files of documents whose units have them no more."""
+        """Remove files of documents whose units have them no more, at once or when the export ends."""
 
     def close(self) -> None:
         """End its work."""

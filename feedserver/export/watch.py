@@ -46,13 +46,14 @@ class ExportWatch:
     Raises:
         ExportError: on construction, if the target is no export or another export has it.
         OSError: on construction, if it cannot be made or written.
+        StorageError: on construction, if object storage cannot be used.
     """
 
     def __init__(self, plan: ExportPlan, address: Path | str, is_stopped: Callable[[], bool]) -> None:
         self._plan = plan
         self._address = str(address)
         self._is_stopped = is_stopped
-        self._target: Target | None = open_target(self._address)
+        self._target: Target | None = open_target(self._address, self._plan)
         self._site: ExportSite | None = None
         self._exported = ""  # the revision that the target is of
         self._told: frozenset[str] = frozenset()
@@ -124,7 +125,7 @@ class ExportWatch:
             self._target.close()
             self._target = None
         if self._target is None:
-            self._target = open_target(self._address)
+            self._target = open_target(self._address, self._plan)
         return self._target
 
     def _start_over(self) -> None:

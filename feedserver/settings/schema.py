@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     Field,
     StrictBool,
     StrictInt,
@@ -154,13 +155,17 @@ class BrandingSettings(Section):
 
 
 class HttpSettings(Section):
-    """How long clients and proxies may keep responses."""
+    """How long clients and proxies may keep responses, and the names by which a CDN forgets them."""
 
     max_age: Seconds = 300
     stale_while_revalidate: Seconds = 86_400
     stale_if_error: Seconds = 604_800
     page_max_age: Seconds = 60
     deltas: StrictBool = False
+    cache_tags: Annotated[
+        Literal["off", "surrogate-key", "cache-tag"],
+        BeforeValidator(lambda value: "off" if value is False else value),  # as YAML 1.1 reads `off`
+    ] = "off"
 
 
 class CacheSettings(Section):

@@ -5,6 +5,7 @@ The server and an export state the same, so it is kept here. Knows no request.
 
 from __future__ import annotations
 
+from enum import Enum
 from typing import Final
 
 from feedserver.model import Value
@@ -22,6 +23,16 @@ OF_NOT_FOUND: Final = f"max-age={_NOT_FOUND_MAX_AGE}"
 _BINARY_TYPES = ("image/png", "image/x-icon")
 
 
+class DocumentKind(Enum):
+    """The kinds of documents that differ in how long they may be cached; a list is a page."""
+
+    FEED = "feed"
+    ARCHIVE = "archive"
+    PAGE = "page"
+    STATIC = "static"
+    NOT_FOUND = "not found"
+
+
 class CachePolicy(Value, frozen=True):
     """How long responses may be cached, in seconds."""
 
@@ -29,6 +40,16 @@ class CachePolicy(Value, frozen=True):
     stale_while_revalidate: int
     stale_if_error: int
     page_max_age: int
+
+    def of(self, kind: DocumentKind) -> str:
+        """`Cache-Control` of the documents of a kind."""
+        if kind is DocumentKind.FEED:
+            return self.of_feeds()
+        if kind is DocumentKind.ARCHIVE:
+            return self.of_archives()
+        if kind is DocumentKind.STATIC:
+            return OF_STATIC_FILES
+        return OF_NOT_FOUND if kind is DocumentKind.NOT_FOUND else self.of_pages()
 
     def of_feeds(self) -> str:
         """`Cache-Control` of feed documents (RFC 5861 for the stale ones)."""

@@ -24,7 +24,7 @@ FILE_MODE = 0o600
 # permissions are not changed.
 _OURS = re.compile(
     r"current|\.current-\w+|index-\w+\.sqlite(-\w+)?|(history|memory)\.sqlite(\.damaged)?(-\w+)?"
-    r"|\.?indexer-deaths\.json|indexer-last-words|indexer\.lock|servers\.lock|rescan-request|renewal-request"
+    r"|\.?indexer-deaths\.json|indexer-last-words|indexer\.lock|servers\.lock|export-[0-9a-f]+\.lock|rescan-request|renewal-request"
     r"|history-copies|cache|cache-secret|\.cache-secret-\w+"
 )
 

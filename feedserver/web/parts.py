@@ -8,6 +8,7 @@ from flask import current_app
 
 from feedserver.feeds.publisher import Publisher
 from feedserver.model import Value
+from feedserver.site.cache_tags import CacheTags
 from feedserver.site.caching import CachePolicy
 from feedserver.site.documents import SiteDocuments
 from feedserver.site.pages import SiteChrome
@@ -32,6 +33,7 @@ class WebOptions(Value, frozen=True):
     status_token: str
     is_public: bool
     cache_policy: CachePolicy
+    cache_tags: CacheTags = "off"
     root_names: tuple[str, ...] = ()
 
 

@@ -32,6 +32,9 @@ PAGE_HEADERS = (
 )
 
 
+HeaderLines = tuple[tuple[str, str], ...]
+
+
 class ResponsePolicy(Value, frozen=True):
     """How documents of one kind are sent.
 
@@ -40,20 +43,20 @@ class ResponsePolicy(Value, frozen=True):
     """
 
     cache_control: str
-    others: tuple[tuple[str, str], ...] = ()
+    others: HeaderLines = ()
     is_for_browsers: bool = True
     vary: str = "Accept-Encoding"
 
 
-def feed_policy(cache_control: str, links: Sequence[str]) -> ResponsePolicy:
-    """The policy of feeds; `links` are values of the `Link` header."""
-    others = tuple(("Link", link) for link in links)
+def feed_policy(cache_control: str, links: Sequence[str], tags: HeaderLines = ()) -> ResponsePolicy:
+    """The policy of feeds; `links` are values of the `Link` header, `tags` are the lines with cache tags."""
+    others = (*(("Link", link) for link in links), *tags)
     return ResponsePolicy(cache_control=cache_control, others=others, is_for_browsers=False, vary=FEED_VARY)
 
 
-def page_policy(cache_control: str) -> ResponsePolicy:
-    """The policy of pages."""
-    return ResponsePolicy(cache_control=cache_control, others=PAGE_HEADERS)
+def page_policy(cache_control: str, tags: HeaderLines = ()) -> ResponsePolicy:
+    """The policy of pages; `tags` are the lines with cache tags."""
+    return ResponsePolicy(cache_control=cache_control, others=(*PAGE_HEADERS, *tags))
 
 
 def static_policy() -> ResponsePolicy:

@@ -112,6 +112,7 @@ def make_app(settings: Settings, background: Background | None = None) -> Flask:
         status_token=settings.status.token,
         is_public=not is_local(settings.public_url),
         cache_policy=cache_policy(settings),
+        cache_tags=settings.http.cache_tags,
         root_names=tuple(str(root.path) for root in settings.articles),
     )
     # Before a fork or a request, so that no client waits for it.

@@ -11,6 +11,7 @@ from feedserver.feeds.document import Document
 from feedserver.index.archives import ArchiveDocument
 from feedserver.model import Format, ListingKey
 from feedserver.render import MEDIA_TYPES
+from feedserver.site import cache_tags
 from feedserver.web import responses, visitors
 from feedserver.web.conditions import named_etags
 from feedserver.web.deltas import accepts_deltas, delta_response
@@ -39,7 +40,9 @@ add_listing_rules(feeds, "/<archive:archive>.<format:fmt>", archive_document)
 
 def _send_feed(document: Document, cache_control: str) -> Response:
     found = parts().publisher.feeds.find(document)
-    policy = feed_policy(cache_control, _links(document))
+    of_key = cache_tags.of_listing if document.archive is None else cache_tags.of_archives
+    tags = cache_tags.header(parts().options.cache_tags, of_key(document.key))
+    policy = feed_policy(cache_control, _links(document), tags)
     return send_found(found, policy, _special(found, policy))
 
 

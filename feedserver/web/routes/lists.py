@@ -5,6 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, Response
 
 from feedserver.model import Kind
+from feedserver.site import cache_tags
 from feedserver.site.addresses import DIRECTORY, DIRECTORY_OPML, RECOMMENDED_OPML, ListTarget
 from feedserver.site.documents import PAGE_TYPE, media_type
 from feedserver.web.parts import parts
@@ -42,7 +43,11 @@ def group(kind: Kind, page: int = 1, suffix: str = "") -> Response:
 
 
 def _send_list(wanted: ListTarget) -> Response:
-    cache_control = parts().options.cache_policy.of_pages()
-    is_page = media_type(wanted) == PAGE_TYPE
-    policy = page_policy(cache_control) if is_page else ResponsePolicy(cache_control=cache_control)
+    options = parts().options
+    cache_control = options.cache_policy.of_pages()
+    tags = cache_tags.header(options.cache_tags, cache_tags.of_list(wanted))
+    if media_type(wanted) == PAGE_TYPE:
+        policy = page_policy(cache_control, tags)
+    else:
+        policy = ResponsePolicy(cache_control=cache_control, others=tags)
     return send_found(parts().documents.lists.find(wanted), policy)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, Response
 
 from feedserver.model import ListingKey
+from feedserver.site import cache_tags
 from feedserver.web.parts import parts
 from feedserver.web.policies import page_policy
 from feedserver.web.routes.listings import add_listing_rules, take_listing_key
@@ -16,7 +17,9 @@ pages.url_value_preprocessor(take_listing_key)
 
 def listing(key: ListingKey) -> Response:
     """The page of a listing."""
-    policy = page_policy(parts().options.cache_policy.of_pages())
+    options = parts().options
+    tags = cache_tags.header(options.cache_tags, cache_tags.of_listing(key))
+    policy = page_policy(options.cache_policy.of_pages(), tags)
     return send_found(parts().documents.pages.find(key), policy)
 
 
