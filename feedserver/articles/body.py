@@ -102,6 +102,7 @@ _REFERRER_POLICIES = {
 _KNOWN_VALUES = {"align": {"left", "center", "right"}, "referrerpolicy": _REFERRER_POLICIES}
 _URL_ATTRIBUTES = {"cite", "data-src", "href", "poster", "src"}
 
+# nh3 writes no `<` and `>` in attributes, since 0.3.7.
 _IFRAME = re.compile(r"<iframe[^<>]*>")
 _IMAGE = re.compile(r"<img([^<>]*)>")
 _BARE_LINK = re.compile(r"<a>(.*?)</a>", re.DOTALL)
