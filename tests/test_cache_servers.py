@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import logging
+import os
+import pwd
+import re
 import shutil
+import socket
 import subprocess
 from collections.abc import Iterator
 from importlib.util import find_spec
@@ -16,6 +21,7 @@ from redis_servers import SECRET, RedisServer, needs_client, needs_redis, redis_
 from servers import PATIENCE, free_port, settings_of
 
 from feedserver.errors import SettingsError
+from feedserver.feeds import memcached
 from feedserver.feeds.cache import FeedCache, open_cache
 from feedserver.feeds.cache_servers import Claim, ServerAccess
 from feedserver.wiring.application import warn_of_cache
@@ -39,7 +45,7 @@ def _collected() -> Iterator[None]:
 
 def cache_at(url: str, access: ServerAccess | None = None, secret: str = SECRET) -> FeedCache:
     """A cache as another machine opens it, but patient with a server on a busy machine."""
-    patient = url if url.startswith("memcached:") else f"{url}{'&' if '?' in url else '?'}{PATIENT}"
+    patient = url if url.startswith("memcached") else f"{url}{'&' if '?' in url else '?'}{PATIENT}"
     access = access or ServerAccess(SITE)
     return open_cache(patient, Path("unused"), lambda: secret, max_age=600, max_size=1, access=access)
 
@@ -249,26 +255,122 @@ def test_other_caches_have_no_locks(url: str, tmp_path: Path) -> None:
 # --- Memcached
 
 
-@pytest.mark.skipif(shutil.which("memcached") is None, reason="needs memcached")
-@pytest.mark.skipif(find_spec("pymemcache") is None, reason="needs feedserver[memcached]")
-def test_a_real_memcached_keeps_values_of_sites_apart() -> None:
+needs_memcached = pytest.mark.skipif(
+    shutil.which("memcached") is None or find_spec("pymemcache") is None,
+    reason="needs memcached and feedserver[memcached]",
+)
+
+
+@pytest.fixture
+def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wait longer for a Memcached on a busy machine; pymemcache has no parameters of a URL."""
+    monkeypatch.setattr(memcached, "_ANSWER_SECONDS", PATIENCE)
+
+
+@contextlib.contextmanager
+def memcached_server(*options: str) -> Iterator[str]:
+    """The host and port of a running server."""
     port = free_port()
-    command = ["memcached", "-l", "127.0.0.1", "-p", str(port), "-u", "nobody", "-U", "0", "-m", "16"]
-    with subprocess.Popen(command) as process:
+    user = pwd.getpwuid(os.geteuid()).pw_name  # which can read the files of the test
+    command = ["memcached", "-l", "127.0.0.1", "-p", str(port), "-u", user, "-U", "0", "-m", "16"]
+    with subprocess.Popen([*command, *options]) as process:
         try:
             wait_for_port(port, process)
-            url = f"memcached://127.0.0.1:{port}"
-            long = ServerAccess(f"https://{'x' * 300}")
-            ours, theirs = cache_at(url), cache_at(url, long)
-            ours.set(NAME, VALUE, VERSION, SERIES)
-            theirs.set(NAME, b"theirs", VERSION, SERIES)
-            assert (ours.get(NAME, VERSION), theirs.get(NAME, VERSION)) == (VALUE, b"theirs")
-            assert ours.claim(NAME, VERSION, "token", PATIENCE) is None
-            ours.set("large", b"x" * 2_000_000)  # of a server's default limit of one megabyte
-            assert ours.get("large") is None
-            assert keeps(theirs)
+            yield f"127.0.0.1:{port}"
         finally:
             process.terminate()
+
+
+def memcached_with_tls(authority: Authority, certificate: tuple[Path, Path], verifies: int = 0) -> list[str]:
+    files = f"ssl_chain_cert={certificate[0]},ssl_key={certificate[1]},ssl_ca_cert={authority.certificate}"
+    return ["-Z", "-o", f"{files},ssl_verify_mode={verifies}"]
+
+
+@needs_memcached
+@pytest.mark.usefixtures("_patient")
+def test_a_real_memcached_keeps_values_of_sites_apart() -> None:
+    with memcached_server() as server:
+        url = f"memcached://{server}"
+        long = ServerAccess(f"https://{'x' * 300}")
+        ours, theirs = cache_at(url), cache_at(url, long)
+        ours.set(NAME, VALUE, VERSION, SERIES)
+        theirs.set(NAME, b"theirs", VERSION, SERIES)
+        assert (ours.get(NAME, VERSION), theirs.get(NAME, VERSION)) == (VALUE, b"theirs")
+        assert ours.claim(NAME, VERSION, "token", PATIENCE) is None
+        ours.set("large", b"x" * 2_000_000)  # of a server's default limit of one megabyte
+        assert ours.get("large") is None
+        assert keeps(theirs)
+
+
+@needs_memcached
+@needs_openssl
+@pytest.mark.usefixtures("_patient")
+def test_memcached_is_trusted_by_the_authority_and_the_host_that_the_url_names(
+    authority: Authority, tmp_path: Path
+) -> None:
+    with memcached_server(*memcached_with_tls(authority, authority.issue("server"))) as server:
+        assert keeps(cache_at(f"memcacheds://{server}?ssl_ca_certs={authority.certificate}"))
+        other = Authority(tmp_path / "other")
+        assert not keeps(cache_at(f"memcacheds://{server}?ssl_ca_certs={other.certificate}"))
+        assert not keeps(cache_at(f"memcacheds://{server}"))  # the authorities of the system
+    with memcached_server(*memcached_with_tls(authority, authority.issue("b", "IP:127.0.0.9"))) as server:
+        assert not keeps(cache_at(f"memcacheds://{server}?ssl_ca_certs={authority.certificate}"))
+
+
+@needs_memcached
+@needs_openssl
+@pytest.mark.usefixtures("_patient")
+def test_memcached_may_ask_for_a_certificate_of_the_client(authority: Authority) -> None:
+    with memcached_server(*memcached_with_tls(authority, authority.issue("server"), 2)) as server:
+        certificate, key = authority.issue("client", "DNS:client.example")
+        url = f"memcacheds://{server}?ssl_ca_certs={authority.certificate}"
+        assert keeps(cache_at(f"{url}&ssl_certfile={certificate}&ssl_keyfile={key}"))
+        assert not keeps(cache_at(url))
+
+
+@needs_memcached
+@pytest.mark.usefixtures("_patient")
+def test_a_user_of_memcached_has_a_password_in_the_url_the_settings_or_a_file(tmp_path: Path) -> None:
+    word = "h:u/s@h"
+    (tmp_path / "users").write_text(f"feeds:{word}\n")
+    file = tmp_path / "password"
+    file.write_text(f"{word}\n")
+    with memcached_server("-Y", str(tmp_path / "users")) as server:
+        assert keeps(cache_at(f"memcached://feeds:h%3Au%2Fs%40h@{server}"))
+        url = f"memcached://feeds@{server}"
+        assert keeps(cache_at(url, ServerAccess(SITE, password=word)))
+        assert keeps(cache_at(url, ServerAccess(SITE, password_file=str(file))))
+        assert not keeps(cache_at(url, ServerAccess(SITE, password="wrong")))  # noqa: S106  a test
+        assert not keeps(cache_at(f"memcached://{server}"))
+
+
+@needs_memcached
+@pytest.mark.usefixtures("_patient")
+def test_a_memcached_that_asks_for_no_user_keeps_no_password() -> None:
+    with memcached_server() as server:
+        assert keeps(cache_at(f"memcached://feeds:word@{server}"))
+        host, _, port = server.partition(":")
+        with socket.create_connection((host, int(port))) as connection, connection.makefile("rwb") as lines:
+            lines.write(b"get feedserver:feeds.example:user\r\n")
+            lines.flush()
+            assert lines.readline() == b"END\r\n"
+
+
+@pytest.mark.skipif(find_spec("pymemcache") is None, reason="needs feedserver[memcached]")
+@pytest.mark.parametrize(
+    ("url", "password", "reason"),
+    [
+        ("memcached://a:1?ssl_ca_certs=x", "", "memcached:// has no parameter ssl_ca_certs"),
+        ("memcacheds://a:1?ssl_ca_cert=x", "", "memcacheds:// has no parameter ssl_ca_cert"),
+        ("memcached://user@a:1", "", "needs a user and a password, or neither"),
+        ("memcached://a:1", "word", "needs a user and a password, or neither"),
+    ],
+)
+def test_a_url_of_memcached_that_cannot_be_used_is_refused_at_the_start(
+    url: str, password: str, reason: str
+) -> None:
+    with pytest.raises(SettingsError, match=f"cache.url: .*{re.escape(reason)}"):
+        cache_at(url, ServerAccess(SITE, password=password))
 
 
 # --- At the start

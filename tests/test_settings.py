@@ -309,10 +309,10 @@ def test_a_file_that_is_no_mapping_in_yaml_is_a_problem(text: str, reason: str) 
         ("cache: {url: 'memcached://host'}", "cache.url: must be empty, memory://"),
         ("cache: {url: 'file://folder'}", "cache.url: must be empty, memory://"),
         ("cache: {max_age: 0}", "cache.max_age: should be greater"),
-        ("cache: {password: hush}", "cache.password: is for redis:// and rediss:// in cache.url only"),
+        ("cache: {password: hush}", "cache.password: is for Redis and Memcached in cache.url only"),
         (
             "cache: {password_file: /x}",
-            "cache.password_file: is for redis:// and rediss:// in cache.url only",
+            "cache.password_file: is for Redis and Memcached in cache.url only",
         ),
         (
             "cache: {url: 'redis://host', password: hush, password_file: /x}",
@@ -466,6 +466,7 @@ def test_one_of_several_folders_may_stay_without_id_prefix() -> None:
     [
         *("", "memory://", "null://", "file:///var/cache/feeds", "redis://localhost"),
         *("redis://:word@localhost:6379/0", "rediss://host/1", "memcached://10.0.0.1:11211"),
+        *("memcacheds://user:word@[::1]:11211?ssl_ca_certs=/ca.pem", "memcached://user@cache:11211"),
     ],
 )
 def test_every_documented_cache_url_is_accepted(url: str) -> None:

@@ -29,7 +29,7 @@ from cachetools import TTLCache
 
 from feedserver.errors import SettingsError
 from feedserver.feeds.cache_folder import FolderCache
-from feedserver.feeds.cache_servers import Claim, LockingCache, ServerAccess, Sought, server_opener
+from feedserver.feeds.cache_servers import SCHEMES, Claim, LockingCache, ServerAccess, Sought, server_opener
 
 _Answer = TypeVar("_Answer")
 
@@ -244,7 +244,7 @@ def open_cache(  # noqa: PLR0913  the parts that it is made of
 
     Args:
         url: empty for files in `folder`, `file:///path`, `memory://`, `null://`, `redis://…`,
-            `rediss://…` or `memcached://host:port`.
+            `rediss://…`, `memcached://host:port` or `memcacheds://host:port`.
         folder: the folder used if the URL is empty; it belongs to the cache alone.
         secret: as for `FeedCache`.
         max_age: seconds after which a value may be removed, at least 1.
@@ -254,7 +254,7 @@ def open_cache(  # noqa: PLR0913  the parts that it is made of
     Raises:
         SettingsError: the URL names no backend, or one whose package is not installed.
     """
-    if url.partition("://")[0] in {"redis", "rediss", "memcached"}:
+    if url.partition("://")[0] in SCHEMES:
         return FeedCache(server_opener(url, access or ServerAccess(), max_age), secret)
     return FeedCache(_opener(url, folder, max_age, max_size), secret)
 

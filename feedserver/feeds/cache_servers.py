@@ -1,4 +1,4 @@
-"""The cache in a server: Redis or Memcached, through cachelib, and in Redis the locks of renderings.
+"""The cache in a server: Redis through cachelib, with the locks of renderings, or Memcached (`memcached`).
 
 Nothing is pickled. A server has a fifth of a second for each answer; after that the call raises, and
 `feeds.cache` makes a miss of it (promise 8). Each site has a prefix of its own, by which operators find and
@@ -15,13 +15,15 @@ from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Final, NamedTuple
-from urllib.parse import urlsplit
 
-from cachelib import MemcachedCache, RedisCache
+from cachelib import RedisCache
 from cachelib.base import BaseCache
 from cachelib.serializers import RedisSerializer
 
 from feedserver.errors import SettingsError
+from feedserver.feeds import memcached
+
+SCHEMES: Final = ("redis", "rediss", *memcached.SCHEMES)
 
 TIMEOUT: Final = 0.2  # seconds for a server to answer
 _SITE_LENGTH: Final = 150  # characters; Memcached's keys have 250 at most, and 40 of them are a digest
@@ -41,7 +43,7 @@ class ServerAccess(NamedTuple):
 
     Attributes:
         site: the public URL of the site, for the prefix.
-        password: for Redis, if the URL has none.
+        password: if the URL has none.
         password_file: has that password in its first line.
     """
 
@@ -120,17 +122,22 @@ def server_opener(url: str, access: ServerAccess, max_age: int) -> Callable[[], 
     """Opens the cache in a server. Nothing is connected or read before that.
 
     Args:
-        url: `redis://…`, `rediss://…` or `memcached://host:port`.
+        url: `redis://…`, `rediss://…`, `memcached://host:port` or `memcacheds://host:port`.
         access: for this site.
         max_age: seconds after which a value is removed.
 
     Raises:
-        SettingsError: a package is missing, or the URL has a parameter that is not known.
+        SettingsError: a package is missing, the URL has a parameter that is not known, or a user or password
+            of Memcached is missing.
     """
     scheme = url.partition("://")[0]
-    if scheme == "memcached":
-        pymemcache = _package("pymemcache.client.base", scheme, "memcached")
-        return partial(_memcached, pymemcache, url, access, max_age)
+    if scheme in memcached.SCHEMES:
+        package = _package("pymemcache.client.base", scheme, "memcached")
+        memcached.check_url(url, has_password=bool(access.password or access.password_file))
+        password = partial(_password, access)
+        return partial(
+            memcached.open_memcached, package, url, password, max_age=max_age, prefix=access.prefix
+        )
     redis = _package("redis", scheme, "redis")
     _check_parameters(redis, url)
     return partial(_redis, redis, url, access, max_age)
@@ -172,19 +179,6 @@ def _password(access: ServerAccess) -> str:
         return access.password
     first, *_ = Path(access.password_file).read_text(encoding="utf-8").splitlines() or [""]
     return first
-
-
-def _memcached(pymemcache: ModuleType, url: str, access: ServerAccess, max_age: int) -> BaseCache:
-    parts = urlsplit(url)
-    # Pooled, because threads share it. It waits for replies, because an unread error garbles the next one.
-    client = pymemcache.PooledClient(
-        (parts.hostname, parts.port),
-        connect_timeout=TIMEOUT,
-        timeout=TIMEOUT,
-        no_delay=True,
-        default_noreply=False,
-    )
-    return MemcachedCache(client, default_timeout=max_age, key_prefix=access.prefix)
 
 
 def _package(name: str, scheme: str, extra: str) -> ModuleType:

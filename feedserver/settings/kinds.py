@@ -32,7 +32,8 @@ LANGUAGE_DEMAND: Final = "must be a language tag such as en or pt-BR"
 _SLUG = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 _ADDRESS = re.compile(r"/(?!/)[^\s?#]*")  # "//host" would lead to another site
 CACHE_URL = re.compile(
-    r"|memory://|null://|file:///[^?#]+|memcached://[a-z0-9.-]+:[0-9]{1,5}"
+    r"|memory://|null://|file:///[^?#]+"
+    r"|memcacheds?://(?:[^/\s]*@)?(?:[a-z0-9.-]+|\[[0-9a-f:.]+\]):[0-9]{1,5}(?:\?\S*)?"
     r"|rediss?://(?:[^/\s]*@)?(?:[a-z0-9.-]+|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?(?:/[0-9]*)?(?:\?\S*)?"
 )
 # libpq's form, which may name several hosts.

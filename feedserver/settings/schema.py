@@ -168,6 +168,9 @@ class HttpSettings(Section):
     ] = "off"
 
 
+_CACHE_SERVERS: Final = ("redis:", "rediss:", "memcached:", "memcacheds:")
+
+
 class CacheSettings(Section):
     """Where rendered feeds are kept; an empty URL means files in the state folder."""
 
@@ -187,10 +190,10 @@ class CacheSettings(Section):
 
     @field_validator("password", "password_file")
     @classmethod
-    def _is_for_redis(cls, value: str, info: ValidationInfo) -> str:
+    def _is_for_servers(cls, value: str, info: ValidationInfo) -> str:
         # The URL is absent when it has a problem of its own.
-        if value and not info.data.get("url", "redis:").startswith(("redis:", "rediss:")):
-            msg = "is for redis:// and rediss:// in cache.url only"
+        if value and not info.data.get("url", "redis:").startswith(_CACHE_SERVERS):
+            msg = "is for Redis and Memcached in cache.url only"
             raise ValueError(msg)
         return value
 
@@ -205,7 +208,7 @@ class CacheSettings(Section):
     @property
     def is_server(self) -> bool:
         """Whether several machines can share it."""
-        return self.url.startswith(("redis:", "rediss:", "memcached:"))
+        return self.url.startswith(_CACHE_SERVERS)
 
 
 _DATABASE_DEMAND: Final = "must be empty or postgresql://user@host/database"
