@@ -11,6 +11,9 @@ from pathlib import Path
 
 from feedserver.findings import FindingCode
 
+# Characters of a value that a message repeats.
+_SHOWN = 60
+
 
 class FeedserverError(Exception):
     """The base class: catching it catches every error that feedserver raises on purpose.
@@ -135,6 +138,42 @@ class ExportError(PathError):
 
 class StorageError(PathError):
     """Object storage cannot be used, or not by this export any more; trying again may help."""
+
+
+class SelectionError(FeedserverError):
+    """An address or a setting asks for a selection that means nothing, or that exceeds a bound.
+
+    Attributes:
+        parameter: that is wrong; empty if it is the selection as a whole.
+        value: as it was given.
+        demand: the rest of the sentence.
+    """
+
+    def __init__(self, parameter: str, value: str, demand: str) -> None:
+        self.parameter = parameter
+        self.value = value
+        self.demand = demand
+        super().__init__(parameter, value, demand)
+
+    def __str__(self) -> str:
+        shown = self.value if len(self.value) <= _SHOWN else f"{self.value[:_SHOWN]}…"
+        text = "".join(one if one.isprintable() else ascii(one)[1:-1] for one in shown)
+        return f"{self.parameter}={text}: {self.demand}" if self.parameter else self.demand
+
+
+class UnknownSelectionError(FeedserverError):
+    """A selection asks for listings that never existed.
+
+    Attributes:
+        names: their slugs.
+    """
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self.names = tuple(names)
+        super().__init__(self.names)
+
+    def __str__(self) -> str:
+        return f"nothing was ever published under {', '.join(self.names)}"
 
 
 class UnknownAddressError(FeedserverError):

@@ -8,8 +8,10 @@ left out, so that a field added later leaves the digest of every older article a
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 
 import msgspec
 
@@ -215,7 +217,10 @@ class Reading(Value, frozen=True):
 
 
 class Kind(StrEnum):
-    """The kinds of listings. A domain is a second, wider address of providers."""
+    """The kinds of listings. A domain is a second, wider address of providers.
+
+    Those of `HELPERS` have no page of their own: selections ask for them.
+    """
 
     ARTICLES = "articles"
     TOPIC = "topics"
@@ -223,6 +228,16 @@ class Kind(StrEnum):
     DOMAIN = "domains"
     CATEGORY = "categories"
     FEED = "feeds"
+    TYPE = "types"
+    LANGUAGE = "languages"
+    AUTHOR = "authors"
+
+
+# With the parameter by which an address asks for them.
+HELPERS: Final[Mapping[Kind, str]] = {Kind.TYPE: "type", Kind.LANGUAGE: "language", Kind.AUTHOR: "author"}
+
+# The kinds whose listings have a page and feeds.
+PUBLIC_KINDS: Final = tuple(kind for kind in Kind if kind not in HELPERS)
 
 
 class ListingKey(Value, frozen=True):
@@ -238,24 +253,9 @@ class ListingKey(Value, frozen=True):
             return "/articles"
         if self.kind is Kind.DOMAIN:
             return f"/providers/{self.slug}"
+        if self.kind in HELPERS:
+            return f"/articles?{HELPERS[self.kind]}={self.slug}"
         return f"/{self.kind.value}/{self.slug}"
-
-
-class Selection(Value, frozen=True):
-    """A feed that the settings define, served at `/feeds/<name>`.
-
-    An article belongs to it when it matches every condition that is given, where a list is matched
-    by any of its members. Topics and categories are slugs, providers slugs or domains.
-    """
-
-    name: str
-    title: str
-    description: str = ""
-    topics: tuple[str, ...] = ()
-    providers: tuple[str, ...] = ()
-    categories: tuple[str, ...] = ()
-    min_quality: int | None = None
-    min_heat: int | None = None
 
 
 class Format(StrEnum):
@@ -264,6 +264,12 @@ class Format(StrEnum):
     RSS = "rss"
     ATOM = "atom"
     JSON = "json"
+
+
+def with_suffix(page: str, suffix: str) -> str:
+    """The address of a document beside a page: `/topics/ai.rss`, `/articles.rss?q=robot`."""
+    path, mark, query = page.partition("?")
+    return f"{path}.{suffix}{mark}{query}"
 
 
 class ListingSummary(Value, frozen=True):
@@ -318,7 +324,7 @@ class Branding(Value, frozen=True):
 class Channel(Value, frozen=True):
     """The metadata of a feed. URLs are absolute; `ttl` is in minutes.
 
-    The address of the subscription document in a format is `page_url` + "." + the format's value. An
+    The address of the subscription document in a format is that of the page with the format as suffix. An
     archive document (RFC 5005) names itself in `archive`, such as `2020-06.1`, and its neighbours in
     `previous_archive` and `next_archive`; the subscription document names the newest one as previous.
     """
@@ -345,7 +351,7 @@ class Channel(Value, frozen=True):
 
     def feed_url(self, fmt: Format) -> str:
         """The URL of the subscription document in a format."""
-        return f"{self.page_url}.{fmt.value}"
+        return with_suffix(self.page_url, fmt.value)
 
     def archive_url(self, archive: str, fmt: Format) -> str:
         """The URL of an archive document in a format."""

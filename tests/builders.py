@@ -9,7 +9,7 @@ import json
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,13 +20,15 @@ from sqlalchemy import select
 from stores import address_of, snapshot
 
 from feedserver.articles.rules import ReadingRules
+from feedserver.articles.selections.values import ListingRules, Selection
 from feedserver.index import schema
 from feedserver.index.contents import content_of
 from feedserver.index.file_values import FileChange, FileKey, Stamp
 from feedserver.index.sqlite.serving import POINTER_SECONDS
 from feedserver.index.values import StoreAddress
 from feedserver.indexing.plan import Ownership, Plan, Root
-from feedserver.model import Article, Provider, Reading, Selection, Term, Verdict
+from feedserver.model import Article, Provider, Reading, Term, Verdict
+from feedserver.settings.selections import SelectionSettings, selection_of
 
 AUTHORITY = "feeds.example"
 YEAR = 2024
@@ -144,6 +146,11 @@ def terms(*names: str) -> tuple[Term, ...]:
     return tuple(Term(name=name, slug=name.lower()) for name in names)
 
 
+def a_selection(name: str, title: str = "", **conditions: Any) -> Selection:
+    """A saved feed, with conditions as the settings state them."""
+    return selection_of(name, SelectionSettings(title=title or name.title(), **conditions))
+
+
 def a_provider(name: str = "Gazette", domain: str = "gazette.example") -> Provider:
     """A provider; its slug is the name in lower case."""
     return Provider(name=name, slug=name.lower(), domain=domain)
@@ -156,7 +163,7 @@ def a_change(
     mtime: int = START,
     root: int = 0,
     verdict: Verdict = Verdict.ARTICLE,
-    selections: Sequence[Selection] = (),
+    rules: ListingRules | None = None,
     **reading: Any,
 ) -> FileChange:
     """A file that was read: by default an article."""
@@ -166,7 +173,9 @@ def a_change(
         key=FileKey(root=root, path=path),
         order_path=path,
         stamp=Stamp(mtime_ns=mtime * 1_000_000_000, ctime_ns=mtime * 1_000_000_000, size=100, inode=1),
-        content=content_of(Reading(verdict=verdict, article=article, **reading), selections),
+        content=content_of(
+            Reading(verdict=verdict, article=article, **reading), rules or ListingRules(is_searched=True)
+        ),
     )
 
 

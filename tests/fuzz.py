@@ -33,12 +33,14 @@ from fragments import FENCES, HTML, JSON, MARKDOWN, TEXT, TOML, YAML
 
 from feedserver.articles.reading import read_article
 from feedserver.articles.rules import ReadingRules
+from feedserver.articles.selections.values import ListingRules
 from feedserver.index.contents import content_of
 from feedserver.index.file_values import FileContent
 from feedserver.model import Verdict
 
 CORPUS = Path(__file__).parent / "corpus"
 SUFFIXES = (".md", ".markdown", ".mdx", ".html", ".htm", ".yaml", ".yml", ".json", ".txt", "")
+SEARCHED = ListingRules(has_terms=True, is_searched=True)
 RULES = ReadingRules(
     id_authority="feeds.example",
     id_year=2024,
@@ -104,7 +106,7 @@ def problem_with(seed: int, corpus: Sequence[tuple[str, bytes]]) -> str:
     path = PurePosixPath(f"_news/2024-05-01-a{suffix}")
     begin = time.process_time()
     try:
-        content = content_of(read_article(raw, path, MTIME, RULES))
+        content = content_of(read_article(raw, path, MTIME, RULES), SEARCHED)
         sent = msgspec.msgpack.decode(msgspec.msgpack.encode(content), type=FileContent)
     except Exception:  # any is a fault
         return traceback.format_exc()

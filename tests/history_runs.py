@@ -22,13 +22,14 @@ from unittest import mock
 
 import msgspec
 import sudden_death
-from builders import Clock, a_plan
+from builders import Clock, a_plan, a_selection
 from history_disk import Disk
 from history_stores import PATIENCE, Place, places
 from history_views import assert_equal, assert_whole, copy_history, dates_of, observed
 from sqlalchemy.exc import DBAPIError
 from sudden_death import Death
 
+from feedserver.articles.selections.values import ListingRules
 from feedserver.index import candidates, transactions
 from feedserver.index.keeper import BuildKeeper
 from feedserver.index.stores import open_store
@@ -37,17 +38,20 @@ from feedserver.indexing.follower import Follower
 from feedserver.indexing.indexer import Indexer
 from feedserver.indexing.lock import IndexerLock
 from feedserver.indexing.plan import Plan
-from feedserver.model import Selection
 
 SHARED_MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108  a folder of our own in it
 
 # Long after the files are written, so that each is settled when it is read.
 YEAR_2100 = 4_102_444_800
 
-SELECTIONS = (
-    Selection(name="hot", title="Hot", min_heat=2),
-    Selection(name="good-ai", title="Good AI", topics=("ai",), min_quality=2),
-    Selection(name="gazette", title="The Gazette", providers=("gazette.example",)),
+RULES = ListingRules(
+    feeds=(
+        a_selection("hot", "Hot", min_heat=2),
+        a_selection("good-ai", "Good AI", topics=("ai",), min_quality=2),
+        a_selection("gazette", "The Gazette", providers=("gazette.example",)),
+    ),
+    has_terms=True,
+    is_searched=True,
 )
 
 LIVE_UNSETTLED = 0.3
@@ -152,7 +156,7 @@ class _Run:
             self._state,
             *self._disk.roots,
             rules={"date_from_mtime": history.from_mtime},
-            selections=SELECTIONS,
+            listing_rules=RULES,
             store=self.address,
         )
         self._indexer: Indexer | None = None

@@ -24,12 +24,14 @@ from feedserver.articles.markup import MarkupError, refuse_costly_markup, text_o
 from feedserver.articles.nodes import FindingNotes, Mapping
 from feedserver.articles.reading import ReadingRules, read_article
 from feedserver.articles.references import Place
+from feedserver.articles.selections.values import ListingRules
 from feedserver.articles.text import composed
 from feedserver.articles.urls import absolute_url
 from feedserver.findings import Severity
 from feedserver.index.contents import content_of
 from feedserver.model import Reading, Verdict
 
+SEARCHED = ListingRules(has_terms=True, is_searched=True)
 RULES = ReadingRules(
     id_authority="feeds.example", id_year=2024, base_url="https://news.example/", max_topics=5
 )
@@ -41,7 +43,7 @@ MANY = 120_000
 
 def read(text: str, path: str = "news/a.md") -> Reading:
     reading = read_article(text.encode(), PurePosixPath(path), datetime(2024, 5, 1, tzinfo=UTC), RULES)
-    content_of(reading)
+    content_of(reading, SEARCHED)
     return reading
 
 

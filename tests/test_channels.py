@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from builders import a_selection
 from msgspec.structs import replace
 
 from feedserver.feeds.channels import SiteFacts, describe, listing_title, make_feed, summarise
@@ -18,7 +19,6 @@ from feedserver.model import (
     ListingKey,
     ListingSummary,
     Provider,
-    Selection,
     Taxonomy,
     TaxonomyKind,
     Term,
@@ -38,8 +38,8 @@ SITE = SiteFacts(
     id_year=2025,
     ttl=5,
     selections=(
-        Selection(name="mine", title="My feed", description="Chosen by me."),
-        Selection(name="x", title="X"),
+        a_selection("mine", "My feed", description="Chosen by me."),
+        a_selection("x", "X"),
     ),
 )
 ARTICLES = ListingKey(kind=Kind.ARTICLES)

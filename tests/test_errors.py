@@ -19,12 +19,14 @@ from feedserver.errors import (
     IndexUnreadableError,
     PathError,
     PortError,
+    SelectionError,
     ServerBusyError,
     SettingsError,
     StateError,
     StorageError,
     StoreUnreachableError,
     UnknownAddressError,
+    UnknownSelectionError,
 )
 from feedserver.findings import FindingCode
 
@@ -34,6 +36,8 @@ FAMILY = {
     ),
     FrontMatterError(FindingCode.YAML_SYNTAX, "not YAML", line=3, column=7): "3:7: not YAML",
     StateError(Path("state/history.sqlite"), "is no database"): "state/history.sqlite: is no database",
+    SelectionError("limit", "0", "must be from 1 to 500"): "limit=0: must be from 1 to 500",
+    UnknownSelectionError(["ai", "bees"]): "nothing was ever published under ai, bees",
     ForeignStateError(Path("state"), "belongs to another site"): "state: belongs to another site",
     StoreUnreachableError("postgresql://db/x", "does not answer"): "postgresql://db/x: does not answer",
     HistoryLostError(Path("state/history.sqlite"), "is empty"): "state/history.sqlite: is empty",

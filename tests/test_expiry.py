@@ -112,7 +112,7 @@ def test_the_last_good_version_of_a_broken_file_expires_after_a_rebuild_too(inde
     index.writer.apply([a_change("bees.md", verdict=Verdict.BROKEN)], NOW)
     build = index.builds.begin()
     index.connection = index.builds.write(build)
-    index.writer = IndexWriter(index.connection, index.history, ())
+    index.writer = IndexWriter(index.connection, index.history, index.rules)
     index.writer.create(BuildFacts(), NOW)
     index.builds.publish(build)
     index.writer.stage([a_change("bees.md", verdict=Verdict.BROKEN)], NOW)

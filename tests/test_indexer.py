@@ -24,6 +24,7 @@ from builders import (
     Clock,
     Contents,
     a_plan,
+    a_selection,
     article_text,
     changes_of,
     contents,
@@ -39,6 +40,7 @@ from sqlalchemy.exc import DBAPIError
 from stores import address_of, files_only, forget_index
 from unprivileged import open_folder, unprivileged
 
+from feedserver.articles.selections.values import ListingRules
 from feedserver.errors import HistoryLostError, StateError
 from feedserver.index import candidates, writer
 from feedserver.index.decisions import Usable
@@ -55,7 +57,7 @@ from feedserver.indexing.indexer import Indexer, Summary
 from feedserver.indexing.jobs import Progress
 from feedserver.indexing.lock import RESCAN_REQUEST
 from feedserver.indexing.plan import Plan
-from feedserver.model import HistoryOrigin, Selection
+from feedserver.model import HistoryOrigin
 
 __all__ = ["open_folder"]
 
@@ -255,10 +257,10 @@ def test_a_file_that_cannot_be_stored_costs_itself_and_is_said_once(
     site.indexer.refresh()
     store = candidates.store_candidates
 
-    def failing(connection: Connection, usable: Sequence[Usable], *others: Any) -> set[str]:
+    def failing(connection: Connection, usable: Sequence[Usable], *others: Any, **named: Any) -> object:
         if any(one.content.stated and b"Unbearable" in one.content.stated.payload for one in usable):
             raise ValueError("nobody thought of this")
-        return store(connection, usable, *others)
+        return store(connection, usable, *others, **named)
 
     monkeypatch.setattr(candidates, "store_candidates", failing)
     for number in range(9):
@@ -284,10 +286,10 @@ def test_a_file_that_cannot_be_stored_in_a_new_build_keeps_its_last_good_version
     site.indexer.refresh()
     store = candidates.store_candidates
 
-    def failing(connection: Connection, usable: Sequence[Usable], *others: Any) -> set[str]:
+    def failing(connection: Connection, usable: Sequence[Usable], *others: Any, **named: Any) -> object:
         if any(one.content.stated and b"Unbearable" in one.content.stated.payload for one in usable):
             raise ValueError("a defect")
-        return store(connection, usable, *others)
+        return store(connection, usable, *others, **named)
 
     monkeypatch.setattr(candidates, "store_candidates", failing)
     write_article(site.folder, "bees.md", mtime=START + 9, title="Unbearable")
@@ -323,7 +325,7 @@ def test_the_history_learns_nothing_of_a_change_that_cannot_be_stored(
 
 
 def test_what_fails_for_no_file_ends_the_scan(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    def failing(*_: object) -> None:
+    def failing(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
     write_article(site.folder)
@@ -356,7 +358,9 @@ def test_the_first_sight_of_an_undated_article_is_remembered(tmp_path: Path) -> 
 
 
 def test_a_selection_follows_heat_though_the_article_looks_the_same(tmp_path: Path) -> None:
-    site = Site(tmp_path, Clock(LATER), selections=(Selection(name="hot", title="Hot", min_heat=5),))
+    site = Site(
+        tmp_path, Clock(LATER), listing_rules=ListingRules(feeds=(a_selection("hot", "Hot", min_heat=5),))
+    )
     write_article(site.folder, heat=1)
     site.indexer.refresh()
     before = site.contents.entries[BEES][4]
@@ -958,8 +962,12 @@ def test_a_file_that_breaks_before_the_index_is_built_for_other_settings_keeps_i
     known = contents(tmp_path / "state")
     for path in (bees, topic):
         path.write_text("---\ntitle: [\n---\n")
-    hot = Selection(name="hot", title="Hot", min_heat=5)
-    with closing(Indexer(msgspec.structs.replace(plan, fingerprint="b", selections=(hot,)), clock)) as after:
+    hot = a_selection("hot", "Hot", min_heat=5)
+    with closing(
+        Indexer(
+            msgspec.structs.replace(plan, fingerprint="b", listing_rules=ListingRules(feeds=(hot,))), clock
+        )
+    ) as after:
         after.refresh()
         found = contents(tmp_path / "state")
         assert found.entries[BEES][:4] == known.entries[BEES][:4]
@@ -978,7 +986,7 @@ def test_what_another_build_would_not_mend_is_an_error_of_ours(site: Site) -> No
     some_articles(site)
     build = builds.serving_build(site.state_dir)
     assert build is not None
-    keeper = BuildKeeper(open_store(site.plan.store).builds(), site.plan.fingerprint, (), LATER)
+    keeper = BuildKeeper(open_store(site.plan.store).builds(), site.plan.fingerprint, ListingRules(), LATER)
     with (
         closing(keeper),
         builds.open_engine(build).connect() as holding,
@@ -1303,8 +1311,8 @@ def test_an_index_for_other_settings_takes_over_what_was_published_from_a_folder
     known = contents(tmp_path / "state")
     mounted = unmount(one)
     write_article(other, "_news/wasps.md", title="Wasps", mtime=START, published=False)
-    hot = Selection(name="hot", title="Hot", min_heat=5)
-    plan = msgspec.structs.replace(plan, fingerprint="other", selections=(hot,))
+    hot = a_selection("hot", "Hot", min_heat=5)
+    plan = msgspec.structs.replace(plan, fingerprint="other", listing_rules=ListingRules(feeds=(hot,)))
     with closing(Indexer(plan, clock)) as after:
         after.refresh()
         assert after.is_serving()

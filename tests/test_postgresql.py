@@ -20,6 +20,7 @@ from psycopg import sql
 from servers import REPOSITORY, Server, feedserver, free_port, index, serve, settings_of, started, write_story
 from sqlalchemy import event
 
+from feedserver.articles.selections.values import ListingRules
 from feedserver.errors import ServerBusyError, StateError, StoreUnreachableError
 from feedserver.feeds.document import Document
 from feedserver.index.facts import BuildFacts
@@ -70,7 +71,7 @@ class Build:
         self.builds = open_store(address).builds()
         self.history = self.builds.open_history()
         name = self.builds.begin()
-        self.writer = IndexWriter(self.builds.write(name), self.history)
+        self.writer = IndexWriter(self.builds.write(name), self.history, ListingRules(is_searched=True))
         self.writer.create(BuildFacts(plan="value"), NOW)
         self.builds.publish(name)
 

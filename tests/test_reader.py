@@ -27,6 +27,7 @@ from sqlalchemy import update
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from stores import address_of, files_only
 
+from feedserver.articles.selections.values import ListingRules
 from feedserver.errors import IndexNotReadyError, IndexUnreadableError
 from feedserver.findings import FindingCode, Severity
 from feedserver.index import schema
@@ -54,7 +55,7 @@ class Build:
         self.history = self.builds.open_history()
         self.name = self.builds.begin()
         self.connection = self.builds.write(self.name)
-        self.writer = IndexWriter(self.connection, self.history)
+        self.writer = IndexWriter(self.connection, self.history, ListingRules(is_searched=True))
         self.writer.create(BuildFacts(plan="value"), NOW)
 
     def serve(self) -> None:

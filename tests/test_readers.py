@@ -72,6 +72,35 @@ def test_newsboat_subscribes_and_its_third_poll_is_answered_304(
 
 
 @needs_newsboat
+def test_newsboat_subscribes_to_selections_and_gets_exactly_what_is_new(
+    server: Server, tmp_path: Path
+) -> None:
+    write_story(tmp_path / "articles", "robot", title="A robot", topics=["Robots"])
+    paths = [
+        "/articles.rss?topic=robots&q=robot",
+        "/articles.atom?q=robot",
+        "/articles.rss?topic=robots&limit=5",
+    ]
+    server.wait_for(lambda: server.ask("/topics/robots.rss").status == 200)
+    readers = [
+        Newsboat(tmp_path / f"newsboat-{number}", f"http://127.0.0.1:{server.port}{path}")
+        for number, path in enumerate(paths)
+    ]
+    for reader in readers * 3:
+        reader.reload()
+    write_story(tmp_path / "articles", "drone", title="Another robot", topics=["Robots"])
+    for path in paths:
+        server.wait_for(lambda path=path: b"Another robot" in server.ask(path).body)  # type: ignore[misc]
+    for path, reader in zip(paths, readers, strict=True):
+        assert reader.titles() == {"A robot"}
+        reader.reload()
+        assert reader.titles() == {"A robot", "Another robot"}
+        of_reader = [status for status in statuses(server, path) if status != 404]
+        assert of_reader[0] == 200
+        assert 304 in of_reader
+
+
+@needs_newsboat
 def test_newsboat_merges_a_delta_with_what_it_has(server: Server, tmp_path: Path) -> None:
     path = "/topics/ai.rss"
     newsboat = Newsboat(tmp_path / "newsboat", f"http://127.0.0.1:{server.port}{path}")

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from feedserver.articles.field_keys import KEYS as FIELD_KEYS
+from feedserver.articles.selections.parameters import TERMS
 from feedserver.errors import SettingsError
 from feedserver.settings.kinds import FIELD_NAMES
 from feedserver.settings.schema import ELEMENTS, KEYS
@@ -222,11 +223,11 @@ state: here
 
 def test_an_unknown_key_inside_a_list_or_mapping_is_named_with_its_place() -> None:
     text = (
-        "articles: [a, {path: b, id_prefix: b, baseurl: x}]\nfeeds: {selections: {ai: {title: a, topic: b}}}"
+        "articles: [a, {path: b, id_prefix: b, baseurl: x}]\nfeeds: {selections: {ai: {title: a, topik: b}}}"
     )
     assert problems(text) == (
         "articles[1].baseurl: is not a setting; did you mean base_url? (file settings.yaml line 1)",
-        "feeds.selections.ai.topic: is not a setting; did you mean topics? (file settings.yaml line 2)",
+        "feeds.selections.ai.topik: is not a setting; did you mean topic? (file settings.yaml line 2)",
     )
 
 
@@ -503,6 +504,11 @@ def test_the_configuration_file_equals_the_defaults() -> None:
     assert load_settings(config_file=CONFIG, environ={}) == Settings()
 
 
+# Keys of selections that share a comment with others.
+SHARING = {f"{prefix}{term}" for term in TERMS for prefix in ("", "not_")} - {"topic", "provider"}
+SHARING |= {"providers", "categories", "min_heat", "any", "none", "all"}
+
+
 def test_the_configuration_file_holds_every_key_below_a_comment() -> None:
     lines = CONFIG.read_text(encoding="utf-8").splitlines()
     given = yaml.safe_load("\n".join(lines))
@@ -510,7 +516,9 @@ def test_the_configuration_file_holds_every_key_below_a_comment() -> None:
         section, dot, name = key.partition(".")
         assert name in given[section] if dot else key in given
     # A section's header needs no comment; the lists of a selection share one.
-    for name in {key.rpartition(".")[2] for key in all_keys()} - {"providers", "categories", "min_heat"}:
+    for name in (
+        {key.rpartition(".")[2] for key in all_keys()} - {"providers", "categories", "min_heat"} - SHARING
+    ):
         at = [index for index, line in enumerate(lines) if re.match(rf"[ #-]*{name}:", line)]
         assert at, name
         assert all(re.match(r"[ #]*# \S", lines[index - 1]) for index in at), name

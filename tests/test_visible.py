@@ -18,6 +18,7 @@ from feedserver.articles.body import render_body
 from feedserver.articles.digests import is_visible_change, visible_digest
 from feedserver.articles.markup import MarkupError
 from feedserver.articles.reading import ReadingRules, read_article
+from feedserver.articles.selections.values import ListingRules
 from feedserver.articles.visible_html import visible_html
 from feedserver.index.contents import content_of
 from feedserver.index.decisions import Candidate, KnownArticle, publish
@@ -332,7 +333,7 @@ def entry(one: Article) -> Entry:
 
 
 def stated(one: Article) -> StatedArticle:
-    content = content_of(Reading(verdict=Verdict.ARTICLE, article=one))
+    content = content_of(Reading(verdict=Verdict.ARTICLE, article=one), ListingRules())
     assert content.stated is not None
     return content.stated
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from builders import (
     a_change,
     a_loss,
     a_provider,
+    a_selection,
     an_article,
     at,
     changes_of,
@@ -22,6 +23,7 @@ from builders import (
 )
 from stores import address_of, files_only
 
+from feedserver.articles.selections.values import ListingRules, Selection
 from feedserver.findings import FindingCode, Severity
 from feedserver.index import writer
 from feedserver.index.archives import month_bounds, month_of
@@ -37,7 +39,6 @@ from feedserver.model import (
     Kind,
     ListingKey,
     Related,
-    Selection,
     Taxonomy,
     TaxonomyKind,
     Verdict,
@@ -50,9 +51,9 @@ BEES = id_of("news/bees")
 class Index:
     """A serving build, its publication history and its writer."""
 
-    def __init__(self, state_dir: Path, selections: Sequence[Selection] = ()) -> None:
+    def __init__(self, state_dir: Path, *feeds: Selection) -> None:
         self.state_dir = state_dir
-        self.selections = selections
+        self.rules = ListingRules(feeds=feeds, is_searched=True)
         self.builds = open_store(address_of(state_dir)).builds()
         self.history = self.builds.open_history()
         self.begin()
@@ -61,7 +62,7 @@ class Index:
         """Begin a build over the publication history, and let it serve at once."""
         build = self.builds.begin()
         self.connection = self.builds.write(build)
-        self.writer = IndexWriter(self.connection, self.history, self.selections)
+        self.writer = IndexWriter(self.connection, self.history, self.rules)
         self.writer.create(BuildFacts(), NOW)
         self.builds.publish(build)
 
@@ -102,15 +103,15 @@ def index(tmp_path: Path) -> Iterator[Index]:
         yield index
 
 
-SELECTIONS = (
-    Selection(name="hot", title="Hot", min_heat=5),
-    Selection(name="good", title="Good", min_quality=5),
+RULES = ListingRules(
+    feeds=(a_selection("hot", "Hot", min_heat=5), a_selection("good", "Good", min_quality=5)),
+    is_searched=True,
 )
 
 
 @pytest.fixture
 def selective(tmp_path: Path) -> Iterator[Index]:
-    with closing(Index(tmp_path, SELECTIONS)) as index:
+    with closing(Index(tmp_path, *RULES.feeds)) as index:
         yield index
 
 
@@ -167,19 +168,17 @@ def test_a_rewrite_of_the_same_changes_nothing(index: Index) -> None:
 
 
 def test_heat_and_quality_move_an_article_through_selections_and_touch_nothing_else(selective: Index) -> None:
-    selective.apply(a_change("bees.md", full(), selections=SELECTIONS, heat=1, quality=1))
+    selective.apply(a_change("bees.md", full(), rules=RULES, heat=1, quality=1))
     before, commits = selective.contents, changes_of(selective.state_dir)
-    assert (
-        selective.apply(a_change("bees.md", full(), selections=SELECTIONS, heat=5, quality=1, mtime=NOW)) == 1
-    )
+    assert selective.apply(a_change("bees.md", full(), rules=RULES, heat=5, quality=1, mtime=NOW)) == 1
     assert selective.count("feeds/hot") == 1
     assert selective.count("feeds/good") == 0
     touched = {n for n, commit in changes_of(selective.state_dir).items() if commit != commits[n]}
     assert touched == {"feeds/hot"}
     assert selective.updated() == START
-    selective.apply(a_change("bees.md", full(), selections=SELECTIONS, heat=4, quality=9, mtime=NOW))
+    selective.apply(a_change("bees.md", full(), rules=RULES, heat=4, quality=9, mtime=NOW))
     assert (selective.count("feeds/hot"), selective.count("feeds/good")) == (0, 1)
-    selective.apply(a_change("bees.md", full(), selections=SELECTIONS, heat=4, quality=4, mtime=NOW))
+    selective.apply(a_change("bees.md", full(), rules=RULES, heat=4, quality=4, mtime=NOW))
     assert selective.contents.entries == before.entries
 
 
@@ -516,7 +515,7 @@ def test_listings_once_known_stay_known_and_as_quiet_as_they_were(index: Index) 
 
 def test_a_feed_of_the_settings_takes_its_title_from_them(tmp_path: Path) -> None:
     for title in ("Old", "New"):
-        with closing(Index(tmp_path, [Selection(name="hot", title=title, min_heat=5)])) as index:
+        with closing(Index(tmp_path, a_selection("hot", title, min_heat=5))) as index:
             assert index.contents.listings["feeds/hot"][2] == title
 
 

@@ -19,7 +19,7 @@ from feedserver.export import run as exporting
 from feedserver.export.site import ExportPlan, Scope
 from feedserver.export.storage.addresses import scheme_of
 from feedserver.indexing.plan import Plan
-from feedserver.model import Format, Kind
+from feedserver.model import PUBLIC_KINDS, Format
 from feedserver.settings.sources import load_settings
 from feedserver.wiring.exporting import make_export_plan
 from feedserver.wiring.indexing import make_plan, prepare_state
@@ -30,7 +30,7 @@ from feedserver.wiring.serving import join_servers
 ARCHIVES, PAGES = "archives", "pages"
 CHOICES = {
     "only": (*(fmt.value for fmt in Format), ARCHIVES, PAGES),
-    "kinds": tuple(kind.value for kind in Kind),
+    "kinds": tuple(kind.value for kind in PUBLIC_KINDS),
 }
 
 
@@ -89,7 +89,7 @@ def command(
         formats=tuple(fmt for fmt in Format if only is None or fmt in only),
         archives=only is None or ARCHIVES in only,
         pages=only is None or PAGES in only,
-        kinds=tuple(kind for kind in Kind if kinds is None or kind in kinds),
+        kinds=tuple(kind for kind in PUBLIC_KINDS if kinds is None or kind in kinds),
     )
     export_plan = make_export_plan(settings, scope, target, gzip=gzip)
     prepare_state(settings)

@@ -7,10 +7,12 @@ from typing import Any
 
 import click
 
+from feedserver.articles.selections.parameters import may_select, parse_request
 from feedserver.cli.options import shared_options, sources
 from feedserver.cli.reading import indexed
 from feedserver.cli.state_command import StateCommand
 from feedserver.errors import UnknownAddressError
+from feedserver.feeds.document import Document
 from feedserver.feeds.publisher import Publisher
 from feedserver.model import Format
 from feedserver.settings.sources import load_settings
@@ -22,13 +24,21 @@ from feedserver.web.guesses import guesses
 @click.argument("address")
 @shared_options
 def command(address: str, **options: Any) -> None:
-    """Print one feed, such as /topics/ai.atom, as the server would send it."""
+    """Print one feed, such as /topics/ai.atom, as the server would send it.
+
+    A selection goes in quotes: feedserver render '/articles.atom?topic=ai&q=robot'
+    """
     settings = load_settings(**sources(**options))
-    target = parse(address)
+    path, _, query = address.partition("?")
+    target = parse(path)
     with indexed(settings) as publisher:
-        if target is None or target.document is None or not publisher.exists(target.key):
-            raise UnknownAddressError(address, _close_addresses(publisher, address))
-        body = publisher.preview(target.document)
+        if target is None or target.fmt is None or not publisher.exists(target.key):
+            raise UnknownAddressError(address, _close_addresses(publisher, path))
+        if target.archive is None and may_select(query):
+            asked = parse_request(target.key, query, settings.feeds.limit)
+            body = publisher.preview_selection(asked, target.fmt)
+        else:
+            body = publisher.preview(Document(target.key, target.fmt, target.archive))
     sys.stdout.buffer.write(body)
     sys.stdout.buffer.flush()
 

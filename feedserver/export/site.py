@@ -45,7 +45,7 @@ from feedserver.index.archives import (
 from feedserver.index.catalogue import CatalogueReader
 from feedserver.index.stores import open_store
 from feedserver.index.values import ListingState, Selected, StoreAddress
-from feedserver.model import Format, Kind, ListingKey, Value
+from feedserver.model import PUBLIC_KINDS, Format, Kind, ListingKey, Value
 from feedserver.render import MEDIA_TYPES, render
 from feedserver.site import cache_tags, directory, icons, pages, status
 from feedserver.site.addresses import DIRECTORY, GROUPS, ListTarget, parse
@@ -75,7 +75,7 @@ class Scope(Value, frozen=True):
     formats: tuple[Format, ...] = tuple(Format)
     archives: bool = True
     pages: bool = True
-    kinds: tuple[Kind, ...] = tuple(Kind)
+    kinds: tuple[Kind, ...] = PUBLIC_KINDS
 
 
 class ExportPlan(Value, frozen=True):
@@ -238,7 +238,12 @@ class ExportSite:
         return _has_place(key) and not is_moved
 
     def _signature(self, state: ListingState, open_month: int) -> str:
-        return _digest([self._base, _identity(state), open_month])
+        viewed = self._publisher.viewed(state.key)
+        if viewed is None:
+            return _digest([self._base, _identity(state), open_month])
+        # Its order may change while its articles do not, and a window moves by the clock.
+        entries = [one.digest for one in self._publisher.selector.select(viewed).entries]
+        return _digest([self._base, _identity(state), open_month, entries])
 
     # --- documents ------------------------------------------------------------------------------
 

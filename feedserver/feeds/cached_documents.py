@@ -14,7 +14,12 @@ from __future__ import annotations
 
 from typing import Generic, NamedTuple, TypeVar
 
-from feedserver.errors import IndexNotReadyError, UnknownAddressError
+from feedserver.errors import (
+    IndexNotReadyError,
+    SelectionError,
+    UnknownAddressError,
+    UnknownSelectionError,
+)
 from feedserver.feeds.document_cache import DocumentCache
 from feedserver.feeds.document_source import Addressed, DocumentSource, Rendered, Revision
 from feedserver.feeds.failures import StaleAnswers
@@ -63,12 +68,13 @@ class CachedDocuments(Generic[Name]):
 
         Raises:
             IndexNotReadyError: before the first index is complete.
-            UnknownAddressError: if there is no such document.
+            UnknownAddressError, UnknownSelectionError: if there is no such document.
+            SelectionError: if finding its articles takes too long.
             Exception: any failure of index or rendering, if the document was never good.
         """
         try:
             return self._found_or_rendered(name)
-        except (IndexNotReadyError, UnknownAddressError):
+        except (IndexNotReadyError, UnknownAddressError, UnknownSelectionError, SelectionError):
             raise
         # Exception: damaged rows, the SQLite driver and renderers raise errors of any class.
         except Exception as error:

@@ -7,8 +7,11 @@ the feeds that show it. Renders nothing.
 
 from __future__ import annotations
 
+from typing import Any
+
 from feedserver import __version__
 from feedserver.articles.identity import listing_id
+from feedserver.articles.selections.values import Selection
 from feedserver.index.archives import ArchiveDocument, last_archive, next_archive, previous_archive
 from feedserver.index.values import ListingState, Selected, SelectedEntry
 from feedserver.model import (
@@ -23,7 +26,6 @@ from feedserver.model import (
     ListingKey,
     ListingSummary,
     Provider,
-    Selection,
     Source,
     Value,
 )
@@ -105,26 +107,35 @@ def make_feed(selected: Selected, site: SiteFacts, archive: ArchiveDocument | No
     """
     state = selected.state
     summary = summarise(state, site)
-    entries = tuple(_entry(one, site) for one in selected.entries)
+    entries = tuple(make_entry(one, site) for one in selected.entries)
     title = summary.title if state.key.kind is Kind.ARTICLES else f"{summary.title} | {site.title}"
-    channel = Channel(
-        id=listing_id(site.id_authority, site.id_year, state.key.address),
+    channel = make_channel(
+        site,
+        state.key.address,
         title=title,
         description=summary.description,
-        page_url=site.base_url + state.key.address,
         updated=max((entry.updated for entry in entries), default=state.since),
+        icon=_icon(selected) or site.icon,
+        **_place_in_history(selected, archive),
+    )
+    return Feed(channel=channel, entries=entries)
+
+
+def make_channel(site: SiteFacts, address: str, **values: Any) -> Channel:
+    """The channel of the listing or selection at an address; `values` are the fields that are its own."""
+    return Channel(
+        id=listing_id(site.id_authority, site.id_year, address),
+        page_url=site.base_url + address,
         language=site.language,
         rights=site.rights,
-        icon=_icon(selected) or site.icon,
         logo=site.logo,
         author=site.author,
         ttl=site.ttl,
         generator=GENERATOR,
         generator_version=__version__,
         branding=site.branding,
-        **_place_in_history(selected, archive),
+        **values,
     )
-    return Feed(channel=channel, entries=entries)
 
 
 def _place_in_history(selected: Selected, archive: ArchiveDocument | None) -> dict[str, str]:
@@ -138,7 +149,8 @@ def _place_in_history(selected: Selected, archive: ArchiveDocument | None) -> di
     }
 
 
-def _entry(selected: SelectedEntry, site: SiteFacts) -> Entry:
+def make_entry(selected: SelectedEntry, site: SiteFacts) -> Entry:
+    """An article as feeds show it."""
     article = selected.article
     return Entry(
         article=article,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from bisect import bisect_right
+from collections.abc import Callable
 from typing import NamedTuple
 
 import msgspec
@@ -17,7 +18,7 @@ from feedserver.errors import UnknownAddressError
 from feedserver.feeds.channels import SiteFacts, make_feed
 from feedserver.feeds.document import Document
 from feedserver.index.archives import subscription_entries
-from feedserver.index.reader import IndexReader
+from feedserver.index.selection_reader import SelectionReader
 from feedserver.index.store import Store
 from feedserver.index.values import ListingState, Selected, SelectedEntry
 from feedserver.model import Feed, Format, ListingKey, Value
@@ -48,7 +49,7 @@ class _Connections(threading.local):
     """The open connections of one thread."""
 
     def __init__(self, store: Store) -> None:
-        self.reader = IndexReader(store)
+        self.reader = SelectionReader(store)
 
 
 class FeedRenderer:
@@ -71,7 +72,7 @@ class FeedRenderer:
         self._connections = _Connections(store)
 
     @property
-    def reader(self) -> IndexReader:
+    def reader(self) -> SelectionReader:
         """The index, for this thread."""
         return self._connections.reader
 
@@ -118,15 +119,22 @@ class FeedRenderer:
         """
         entries = selected.entries
         least = max(self.limits.min_entries, subscription_entries(selected.months, selected.open_month))
-        body = self.shortened(selected, entries, fmt)
-        if len(body) <= self.limits.max_bytes or len(entries) <= least:
-            return Fitted(body, len(entries))
-        fitting = least + bisect_right(
-            range(least + 1, len(entries)),
-            self.limits.max_bytes,
-            key=lambda count: len(self.shortened(selected, entries[:count], fmt)),
+        return self.fit_entries(
+            len(entries), least, lambda count: self.shortened(selected, entries[:count], fmt)
         )
-        return Fitted(self.shortened(selected, entries[:fitting], fmt), fitting)
+
+    def fit_entries(self, entries: int, least: int, write: Callable[[int], bytes]) -> Fitted:
+        """The document with as many of some entries as fit into the limit of bytes, but with `least` of them.
+
+        `write` makes the document with the first so many entries.
+        """
+        body = write(entries)
+        if len(body) <= self.limits.max_bytes or entries <= least:
+            return Fitted(body, entries)
+        fitting = least + bisect_right(
+            range(least + 1, entries), self.limits.max_bytes, key=lambda count: len(write(count))
+        )
+        return Fitted(write(fitting), fitting)
 
     def shortened(self, selected: Selected, entries: tuple[SelectedEntry, ...], fmt: Format) -> bytes:
         """A subscription document with some of the selected entries."""

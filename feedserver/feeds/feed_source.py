@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from feedserver.articles.selections.parameters import SelectionRequest
 from feedserver.feeds.cache import FeedCache
 from feedserver.feeds.deltas import Snapshot, decode_snapshot, encode_snapshot, take_snapshot
 from feedserver.feeds.document import Document
@@ -23,6 +24,8 @@ from feedserver.feeds.feed_renderer import FeedRenderer
 from feedserver.feeds.last_modified import Dated, LastModifiedDates
 from feedserver.feeds.render_lock import RenderLock
 from feedserver.feeds.representation import Representation, digest
+from feedserver.feeds.selection_feed import saved_view
+from feedserver.feeds.selection_source import SelectionSource, Selector
 from feedserver.index.values import ListingState
 from feedserver.render import MEDIA_TYPES
 
@@ -51,21 +54,25 @@ class FeedSource:
 
     Args:
         renderer: renders them.
+        selector: finds the articles of saved feeds that have an order or an age of their own.
         cache: shared by processes.
         dates: their Last-Modified.
         clock: seconds since the epoch.
         lock: of documents that are rendered, if it is not the usual one.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917  the parts that it is made of
         self,
         renderer: FeedRenderer,
+        selector: Selector,
         cache: FeedCache,
         dates: LastModifiedDates,
         clock: Callable[[], float] = time.time,
         lock: RenderLock | None = None,
     ) -> None:
         self._renderer = renderer
+        self._selector = selector
+        self._selections = SelectionSource(renderer, selector, dates)
         self._cache = cache
         self._lock = lock or RenderLock(cache)
         self._dates = dates
@@ -74,14 +81,26 @@ class FeedSource:
 
     def revision(self, name: Document) -> Revision:
         """As `DocumentSource.revision`."""
-        return self._renderer.state(name.key).revision
+        viewed = self._viewed(name)
+        return (
+            self._renderer.state(name.key).revision
+            if viewed is None
+            else self._selector.state(viewed).revision
+        )
 
     def retraction(self, name: Document) -> Revision:
         """As `DocumentSource.retraction`."""
-        return self._renderer.state(name.key).retraction
+        viewed = self._viewed(name)
+        state = self._renderer.state(name.key) if viewed is None else self._selector.state(viewed)
+        return state.retraction
 
     def render(self, name: Document) -> Rendered:
         """As `DocumentSource.render`, with the Last-Modified of the bytes."""
+        viewed = self._viewed(name)
+        if viewed is not None:
+            # Its copy is for failures only: no version tells in advance what such a feed will hold.
+            of_view = self._selections.made(viewed, name.address, name.fmt)
+            return of_view._replace(version=of_view.representation.etag, is_shared=False)
         wanted = self._wanted(name)
         made = self._copy(name, wanted) or self._made(name, wanted)
         etag = digest(made.body)
@@ -120,6 +139,10 @@ class FeedSource:
     def snapshot(self, name: Document, etag: str) -> Snapshot | None:
         """The snapshot of a document that was sent with an ETag, where deltas are on."""
         return decode_snapshot(self._cache.get(_snapshot_name(name, etag)))
+
+    def _viewed(self, name: Document) -> SelectionRequest | None:
+        """The view of a saved feed, if the settings give it one and this is its subscription document."""
+        return saved_view(name.key, self._renderer.site) if name.archive is None else None
 
     def _wanted(self, name: Document) -> _Wanted:
         """The version of a document that is current now."""

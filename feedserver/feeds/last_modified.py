@@ -26,6 +26,9 @@ log = logging.getLogger(__name__)
 # waits for it.
 HISTORY_PAUSE_SECONDS = 5.0
 
+# Forgetting looks at all addresses.
+_FORGET_EVERY = 500
+
 # Commits to the index are numbered by the clock, in microseconds. The numbers grow even if it does not.
 _SEQUENCE_SECONDS = 1e-6
 
@@ -61,6 +64,7 @@ class LastModifiedDates:
         self._started = clock()
         self._connection = _Connection()
         self._paused_until = 0.0
+        self._dated_selections = 0  # a race of threads costs a miscount
 
     def close(self) -> None:
         """Close this thread's connection; it is opened again when it is needed."""
@@ -68,7 +72,9 @@ class LastModifiedDates:
         if history is not None:
             history.close()
 
-    def last_modified(self, address: str, etag: str, sequence: int, switched: float) -> Dated:
+    def last_modified(
+        self, address: str, etag: str, sequence: int, switched: float, keep: int | None = None
+    ) -> Dated:
         """The date of an address whose current representation has this ETag.
 
         Args:
@@ -76,6 +82,7 @@ class LastModifiedDates:
             etag: of its bytes.
             sequence: of the index state that they were made from; 0 if that is not known.
             switched: when that index began to serve, in seconds since the epoch.
+            keep: how many addresses of selections the history keeps, if this is one.
         """
         connection = self._connection
         now = self._clock()
@@ -91,6 +98,8 @@ class LastModifiedDates:
             dating = connection.history.last_modified(
                 address, etag, sequence=sequence, earliest=earliest, now=now, lead=self._lead
             )
+            if keep is not None:
+                self._forget_some(connection.history, keep)
         except (SQLAlchemyError, StateError) as error:
             reason = error.__cause__ or error
             log.warning(
@@ -100,6 +109,12 @@ class LastModifiedDates:
             self.close()  # its file may be another one after the pause
             return Dated(None, now, self._paused_until)
         return Dated(None, now, now) if dating is None else _dated(dating, now, self._lead)
+
+    def _forget_some(self, history: PublicationHistory, keep: int) -> None:
+        """Now and then forget the dates of addresses of selections beyond the last ones."""
+        self._dated_selections += 1
+        if self._dated_selections % _FORGET_EVERY == 0:
+            history.forget_selections(keep)
 
 
 def _dated(dating: AddressDates, now: float, lead: float) -> Dated:

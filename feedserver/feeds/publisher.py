@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterable
 from datetime import datetime
 
+from feedserver.articles.selections.parameters import SelectionRequest
 from feedserver.feeds.cache import FeedCache
 from feedserver.feeds.cached_documents import CachedDocuments
 from feedserver.feeds.channels import SiteFacts, make_feed, summarise
@@ -23,16 +24,23 @@ from feedserver.feeds.feed_source import FeedSource
 from feedserver.feeds.last_modified import LastModifiedDates
 from feedserver.feeds.render_lock import RenderLock
 from feedserver.feeds.representation import Representation
+from feedserver.feeds.selection_feed import saved_view
+from feedserver.feeds.selection_source import SelectionDocument, SelectionSource, Selector
+from feedserver.feeds.windows import Window, window_at
 from feedserver.index.archives import ArchiveDocument
-from feedserver.index.reader import IndexReader
+from feedserver.index.selection_reader import SelectionReader
 from feedserver.index.store import Store
 from feedserver.index.values import ListingState
-from feedserver.model import Feed, ListingKey, ListingSummary
+from feedserver.model import Feed, Format, ListingKey, ListingSummary
 
 # Bytes of representations that a process caches: some 35 full feeds with all their encodings, and some 170
 # that are requested less, only in the encoding that clients request.
 CACHED_BYTES = 5_000_000
 PACKED_BYTES = 3_000_000
+
+# The same of ad hoc selections, of which there is no end.
+SELECTION_BYTES = 3_000_000
+PACKED_SELECTION_BYTES = 1_000_000
 
 # A client that merged a delta comes back with another ETag. One that asks for deltas and refuses them
 # (rss2email 3.13 takes 226 for an error) comes back with the same one, and gets the whole after this time.
@@ -55,6 +63,9 @@ class Publisher:
 
     Attributes:
         feeds: the feed documents.
+        selections: the feed documents of ad hoc selections.
+        selection_cache: keeps what is made of selections.
+        selector: finds the articles of selections.
         stale: counts answers with the last good representation.
     """
 
@@ -76,7 +87,8 @@ class Publisher:
         self._clock = clock
         self._renderer = FeedRenderer(store, site, limits)
         self._dates = LastModifiedDates(store, clock, lead)
-        self._source = FeedSource(self._renderer, cache, self._dates, clock, lock)
+        self.selector = Selector(self._renderer, clock)
+        self._source = FeedSource(self._renderer, self.selector, cache, self._dates, clock, lock)
         self.stale = StaleAnswers()
         self.document_cache = (
             DocumentCache(CACHED_BYTES, PACKED_BYTES, clock=clock)
@@ -84,9 +96,14 @@ class Publisher:
             else document_cache
         )
         self.feeds: CachedDocuments[Document] = CachedDocuments(self.document_cache, self.stale, self._source)
+        # With a cache of their own, so that they evict no feed of a listing.
+        self.selection_cache = DocumentCache(SELECTION_BYTES, PACKED_SELECTION_BYTES, clock=clock)
+        self.selections: CachedDocuments[SelectionDocument] = CachedDocuments(
+            self.selection_cache, self.stale, SelectionSource(self._renderer, self.selector, self._dates)
+        )
 
     @property
-    def reader(self) -> IndexReader:
+    def reader(self) -> SelectionReader:
         """The index, for this thread."""
         return self._renderer.reader
 
@@ -137,12 +154,42 @@ class Publisher:
 
     def feed(self, key: ListingKey) -> tuple[Feed, ListingSummary]:
         """A listing as its page shows it. Raises as `state`."""
+        viewed = self.viewed(key)
+        if viewed is not None:
+            selecting = self.selector.select(viewed)
+            feed = self.selector.feed(viewed, selecting, len(selecting.entries))
+            return feed, summarise(self.state(key), self.site)
         selected = self._renderer.select(key)
         return make_feed(selected, self.site), summarise(selected.state, self.site)
 
+    def window(self, key: ListingKey) -> Window:
+        """The window of a saved feed now; all times for other listings."""
+        viewed = self.viewed(key)
+        return window_at("" if viewed is None else viewed.criteria.since, self._clock())
+
+    def viewed(self, key: ListingKey) -> SelectionRequest | None:
+        """The view of a saved feed to which the settings give an order, an age or the like; else None."""
+        return saved_view(key, self.site)
+
     def preview(self, document: Document) -> bytes:
         """The bytes that would be served. Nothing is cached or remembered. Raises as `state`."""
-        return self._renderer.render(document)
+        viewed = self.viewed(document.key) if document.archive is None else None
+        return (
+            self._renderer.render(document)
+            if viewed is None
+            else self.selector.write(viewed, self.selector.select(viewed), document.fmt)
+        )
+
+    def preview_selection(self, request: SelectionRequest, fmt: Format) -> bytes:
+        """The bytes of a selection that would be served.
+
+        Raises:
+            UnknownSelectionError: if it asks for listings that never existed.
+            SelectionError: if finding its articles takes too long.
+        """
+        if not request.query:
+            return self.preview(Document(request.base, fmt))
+        return self.selector.write(request, self.selector.select(request), fmt)
 
     def delta(self, document: Document, known: Iterable[str]) -> bytes | None:
         """The entries of a subscription document that a client with an earlier state of it lacks.

@@ -9,12 +9,12 @@ writer does.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, bindparam, delete, func, insert, or_, select, true, update
 
-from feedserver.index import schema
-from feedserver.index.contents import published_at, shown_at, stated_whole
+from feedserver.index import schema, search
+from feedserver.index.contents import article_in, fields_of, published_at, shown_at, stated_whole
 from feedserver.index.decisions import Candidate, KnownArticle, Usable, choose_winner, next_due
 from feedserver.index.file_values import FileContent, FileKey, StatedArticle
 from feedserver.index.statements import delete_by_key, rows_by_key, write_rows
@@ -35,9 +35,17 @@ _UNDATED_ROWS = select(_TABLE).where(_TABLE.c.date_is_provisional == true())
 _MOMENTS = ("published", "declared_update", "visible_from", "visible_until")
 _DUE = select(*(_TABLE.c[name] for name in ("file_id", "article_id", "related_until", "due", *_MOMENTS)))
 _SHOWN = ("published", "due", "digest", "visible_digest", "payload", "whole")
-_CLAIMED = select(_TABLE.c.file_id, _TABLE.c.article_id)
+_CLAIMED = select(*(_TABLE.c[name] for name in ("file_id", "article_id", "quality", "heat")))
+_PAYLOADS = select(_TABLE.c.file_id, _TABLE.c.payload)
 _CLAIMING = select(schema.file.c.root, schema.file.c.path).where(schema.file.c.id == _TABLE.c.file_id)
 _CLAIMS = select(*(_TABLE.c[name] for name in Candidate._fields))
+
+
+class StoredCandidates(NamedTuple):
+    """The ids of the articles that may have changed, and whether the quality or heat of one did."""
+
+    touched: set[str]
+    are_ranks_changed: bool
 
 
 def store_candidates(
@@ -45,7 +53,9 @@ def store_candidates(
     usable: Sequence[Usable],
     replaced: Collection[int],
     now: int,
-) -> set[str]:
+    *,
+    are_searched: bool = False,
+) -> StoredCandidates:
     """Replace the candidates of changed files.
 
     Args:
@@ -53,16 +63,35 @@ def store_candidates(
         usable: the contents that count.
         replaced: the ids of the files whose stored candidate is obsolete.
         now: in seconds since the epoch.
-
-    Returns:
-        The ids of the articles that may have changed.
+        are_searched: whether the build has the words of candidates.
     """
-    stored = rows_by_key(connection, _CLAIMED, _TABLE.c.file_id, replaced)
-    obsolete: dict[int, str] = dict(stored)
-    delete_by_key(connection, _DELETE, _TABLE.c.file_id, obsolete)
+    stored = list(rows_by_key(connection, _CLAIMED, _TABLE.c.file_id, replaced))
+    obsolete = [row.file_id for row in stored]
     stated = [(one, one.content.stated) for one in usable if one.content.stated is not None]
+    if are_searched:
+        _store_words(connection, obsolete, usable)
+    delete_by_key(connection, _DELETE, _TABLE.c.file_id, obsolete)
     write_rows(connection, _INSERT, _COLUMNS, [_row(one, article, now) for one, article in stated])
-    return {*obsolete.values(), *(article.article_id for _, article in stated)}
+    ranks = {article.article_id: (article.quality, article.heat) for _, article in stated}
+    return StoredCandidates(
+        touched={*(row.article_id for row in stored), *ranks},
+        are_ranks_changed=any(ranks.get(row.article_id) != (row.quality, row.heat) for row in stored),
+    )
+
+
+def _store_words(connection: Connection, obsolete: Collection[int], usable: Iterable[Usable]) -> None:
+    """Replace the words of candidates, before the candidates themselves are."""
+    search.remove(
+        connection,
+        [
+            (file_id, fields_of(article_in(payload)))
+            for file_id, payload in rows_by_key(connection, _PAYLOADS, _TABLE.c.file_id, obsolete)
+        ],
+    )
+    search.add(
+        connection,
+        [(one.file_id, one.content.fields) for one in usable if one.content.fields is not None],
+    )
 
 
 def _row(usable: Usable, stated: StatedArticle, now: int) -> tuple[object, ...]:

@@ -8,35 +8,50 @@ Decides neither which article is live nor when it changed.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 
 import msgspec
 
 from feedserver.articles.digests import visible_digest
+from feedserver.articles.selections.matching import asks_for_words
+from feedserver.articles.selections.values import ListingRules
+from feedserver.articles.selections.words import searched_text
 from feedserver.index.decisions import listings_of, next_due
-from feedserver.index.file_values import FileContent, StatedArticle
-from feedserver.model import Article, Reading, Related, Selection
+from feedserver.index.file_values import FileContent, SearchedFields, StatedArticle
+from feedserver.model import Article, Reading, Related
 
 _ENCODER = msgspec.json.Encoder()
 _ARTICLES = msgspec.json.Decoder(Article)
 
 
-def content_of(reading: Reading, selections: Sequence[Selection] = ()) -> FileContent:
-    """The content that the index stores of a reading; `selections` are the feeds that the settings define."""
+def content_of(reading: Reading, rules: ListingRules) -> FileContent:
+    """The content that the index stores of a reading by the rules of a site."""
     article = reading.article
+    fields = None if article is None or not _needs_words(rules) else fields_of(article)
     return FileContent(
         verdict=reading.verdict,
         findings=reading.findings,
-        stated=None if article is None else _stated(reading, article, selections),
+        stated=None if article is None else _stated(reading, article, rules, fields or ()),
         taxonomy=reading.taxonomy,
         links=reading.links,
+        fields=fields if rules.is_searched else None,
     )
 
 
-def _stated(reading: Reading, article: Article, selections: Sequence[Selection]) -> StatedArticle:
-    listings = listings_of(article, reading.quality, reading.heat, selections)
+def fields_of(article: Article) -> SearchedFields:
+    """The words of an article that a search looks at."""
+    return SearchedFields._make(searched_text(article.title, article.excerpt, article.body_html))
+
+
+def _needs_words(rules: ListingRules) -> bool:
+    return rules.is_searched or any(asks_for_words(feed.criteria.condition) for feed in rules.feeds)
+
+
+def _stated(
+    reading: Reading, article: Article, rules: ListingRules, fields: tuple[str, ...]
+) -> StatedArticle:
+    listings = listings_of(article, reading.quality, reading.heat, rules, fields)
     payload = _ENCODER.encode(article)
     return StatedArticle(
         article_id=article.id,

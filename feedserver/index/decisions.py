@@ -8,13 +8,16 @@ It gives only the time of a visible change (`decide_updated`).
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from feedserver.articles.digests import is_visible_change
+from feedserver.articles.selections.matching import ArticleFacts, meets
+from feedserver.articles.selections.values import ListingRules, Rank
+from feedserver.articles.slugs import cached_slug
 from feedserver.findings import FindingCode
 from feedserver.index.file_values import FileContent
-from feedserver.model import Article, Finding, Kind, ListingKey, Selection, Value
+from feedserver.model import Article, Finding, Kind, ListingKey, Value
 
 # Before every time that an article can state.
 _NEVER = -(1 << 62)
@@ -151,9 +154,28 @@ def publish(winner: Candidate, known: KnownArticle | None, now: int) -> tuple[Li
 
 
 def listings_of(
-    article: Article, quality: int, heat: int, selections: Sequence[Selection]
+    article: Article, quality: int, heat: int, rules: ListingRules, fields: tuple[str, ...] = ()
 ) -> dict[ListingKey, str]:
-    """The listings that an article is in, each with the article's own spelling of its title."""
+    """The listings that an article is in, each with the article's own spelling of its title.
+
+    Args:
+        article: as its file states it.
+        quality: as its file states it.
+        heat: as its file states it.
+        rules: of the site.
+        fields: the words of the article, if a saved feed asks for words.
+    """
+    listings = _own_listings(article)
+    helpers = _helper_listings(article, rules.language) if rules.has_terms or rules.feeds else {}
+    if rules.feeds:
+        facts = ArticleFacts({*listings, *helpers}, {Rank.QUALITY: quality, Rank.HEAT: heat}, fields)
+        for feed in rules.feeds:
+            if meets(feed.criteria.condition, facts):
+                listings[ListingKey(kind=Kind.FEED, slug=feed.name)] = feed.title
+    return listings | helpers if rules.has_terms else listings
+
+
+def _own_listings(article: Article) -> dict[ListingKey, str]:
     listings = {ListingKey(kind=Kind.ARTICLES): ""}
     for topic in article.topics:
         listings[ListingKey(kind=Kind.TOPIC, slug=topic.slug)] = topic.name
@@ -164,25 +186,18 @@ def listings_of(
             listings[ListingKey(kind=Kind.DOMAIN, slug=domain)] = domain
     if article.category is not None:
         listings[ListingKey(kind=Kind.CATEGORY, slug=article.category.slug)] = article.category.name
-    for selection in selections:
-        if is_selected(article, quality, heat, selection):
-            listings[ListingKey(kind=Kind.FEED, slug=selection.name)] = selection.title
     return listings
 
 
-def is_selected(article: Article, quality: int, heat: int, selection: Selection) -> bool:
-    """Whether an article matches every condition that a selection gives."""
-    provider = article.provider
-    provider_names = () if provider is None else (provider.slug, provider.domain)
-    category = () if article.category is None else (article.category.slug,)
-    return (
-        _any_of(selection.topics, [topic.slug for topic in article.topics])
-        and _any_of(selection.providers, provider_names)
-        and _any_of(selection.categories, category)
-        and (selection.min_quality is None or quality >= selection.min_quality)
-        and (selection.min_heat is None or heat >= selection.min_heat)
-    )
-
-
-def _any_of(wanted: Sequence[str], present: Iterable[str]) -> bool:
-    return not wanted or not set(wanted).isdisjoint(present)
+def _helper_listings(article: Article, language: str) -> dict[ListingKey, str]:
+    """The listings without a page: of its type, its authors, and its language with and without region."""
+    listings: dict[ListingKey, str] = {}
+    if article.kind:
+        listings[ListingKey(kind=Kind.TYPE, slug=cached_slug(article.kind))] = article.kind
+    tag = article.language or language
+    if tag:
+        for one in {tag, tag.partition("-")[0]}:
+            listings[ListingKey(kind=Kind.LANGUAGE, slug=one.lower())] = one
+    for author in article.authors:
+        listings[ListingKey(kind=Kind.AUTHOR, slug=cached_slug(author.name))] = author.name
+    return listings

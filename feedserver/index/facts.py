@@ -16,8 +16,9 @@ import msgspec
 
 from feedserver.model import HistoryOrigin, Value
 
-# The fact that a query of each request asks for by its key.
+# The facts that queries of requests ask for by their keys.
 OPEN_MONTH: Final = "open_month"
+RANKED: Final = "ranked"
 
 
 class Facts(Value, frozen=True):
@@ -133,6 +134,7 @@ class BuildFacts(Facts, frozen=True):
         sequence: the number of its last commit.
         published_by: the latest time by which something was published, in seconds since the epoch.
         open_month: the first month that has not ended, as `archives` numbers months.
+        ranked: the number of the last commit by which an article got another quality or heat.
         pending: how many files were found and are not read yet, or not still enough to be published.
         scan: the last one.
         change: the last one.
@@ -147,6 +149,7 @@ class BuildFacts(Facts, frozen=True):
     sequence: int | None = None
     published_by: int | None = None
     open_month: int | None = None
+    ranked: int | None = None
     pending: int | None = None
     scan: FinishedScan | None = None
     change: PublishedChange | None = None

@@ -6,7 +6,7 @@ Immutable. Performs no I/O and decides nothing.
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from feedserver.findings import FindingCode
 from feedserver.model import Finding, Taxonomy, Value, Verdict
@@ -119,10 +119,19 @@ class StatedArticle(Value, frozen=True):
     visible_until: int | None = None
 
 
+class SearchedFields(NamedTuple):
+    """The words of an article that a search looks at, folded and separated by blanks."""
+
+    title: str
+    excerpt: str
+    body: str
+
+
 class FileContent(Value, frozen=True):
     """A reading as the index takes it: `stated` is set exactly when the verdict is ARTICLE.
 
-    `links` as in the reading: other files of the root, with the addresses of their articles.
+    `links` as in the reading: other files of the root, with the addresses of their articles. `fields` are set
+    for articles if the index has their words.
     """
 
     verdict: Verdict
@@ -130,6 +139,7 @@ class FileContent(Value, frozen=True):
     stated: StatedArticle | None = None
     taxonomy: Taxonomy | None = None
     links: tuple[tuple[str, str], ...] = ()
+    fields: SearchedFields | None = None
 
 
 class FileChange(Value, frozen=True):

@@ -373,6 +373,22 @@ class PublicationHistory:
         since = read_facts(self.connection, HistoryFacts, "dates_since").dates_since or 0
         return max(earliest, since) if since <= now + MOST_AHEAD_SECONDS else earliest
 
+    def forget_selections(self, keep: int) -> None:
+        """Forget the validators of addresses of ad hoc selections but those of the latest index states.
+
+        An address that is asked for again gets the date of the last change of the index at least, so no date
+        that was given out before comes to mean other content.
+        """
+        table = schema.known_address
+        of_selection = table.c.address.contains("?")
+        last = select(table.c.address).where(of_selection)
+        last = last.order_by(table.c.sequence.desc(), table.c.address).limit(keep)
+
+        def forget() -> None:
+            self.connection.execute(delete(table).where(of_selection, table.c.address.not_in(last)))
+
+        self._write(forget)
+
     def last_sequence(self) -> int:
         """The number of the latest index state that an address was served from, 0 before the first."""
         with transaction(self.connection):

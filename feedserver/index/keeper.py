@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import msgspec
 from sqlalchemy.exc import DBAPIError
 
+from feedserver.articles.selections.values import ListingRules
 from feedserver.errors import HistoryLostError, StateError
 from feedserver.index.facts import BuildFacts, FinishedScan, HistoryFacts
 from feedserver.index.file_values import FileChange, FileContent, Stamp
@@ -22,7 +23,7 @@ from feedserver.index.predecessor import inherited_files, published_readings
 from feedserver.index.store import Builds
 from feedserver.index.transactions import transaction
 from feedserver.index.writer import IndexWriter
-from feedserver.model import HistoryOrigin, Selection
+from feedserver.model import HistoryOrigin
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +34,7 @@ class BuildKeeper:
     Args:
         builds: those of the store; they are closed with this.
         fingerprint: stands for the plan; a build of another plan is not continued.
-        selections: the feeds that the settings define.
+        rules: that decide the listings of articles.
         now: in seconds since the epoch.
 
     Attributes:
@@ -44,9 +45,9 @@ class BuildKeeper:
         StateError: on construction, if the store cannot be used.
     """
 
-    def __init__(self, builds: Builds, fingerprint: str, selections: Sequence[Selection], now: int) -> None:
+    def __init__(self, builds: Builds, fingerprint: str, rules: ListingRules, now: int) -> None:
         self._builds = builds
-        self._selections = selections
+        self._rules = rules
         try:
             self.history = builds.open_history()
         except BaseException:
@@ -98,7 +99,7 @@ class BuildKeeper:
         build, position = source
         try:
             with self._builds.read(build) as connection:
-                yield from inherited_files(connection, position, self._selections)
+                yield from inherited_files(connection, position, self._rules)
         except DBAPIError as error:
             log.warning("what was published from %s is lost until it is there again: %s", root, error.orig)
 
@@ -258,7 +259,7 @@ class BuildKeeper:
         """Fill a new publication history from a build. False if the build cannot be read."""
         try:
             with self._builds.read(serving) as connection:
-                writer = IndexWriter(connection, self.history, self._selections)
+                writer = IndexWriter(connection, self.history, self._rules)
                 writer.recover(now)
                 writer.note(BuildFacts(history_identity=self.history.identity))
         except DBAPIError as error:
@@ -318,7 +319,7 @@ class BuildKeeper:
     def _use(self, build: str) -> None:
         self._build = build
         self._is_complete, self._loss = False, ""
-        self.writer = IndexWriter(self._builds.write(build), self.history, self._selections)
+        self.writer = IndexWriter(self._builds.write(build), self.history, self._rules)
 
     def _facts_of(self, build: str) -> BuildFacts:
         """The facts of a build; none if it cannot be read."""

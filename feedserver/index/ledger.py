@@ -44,7 +44,7 @@ ListingName = tuple[str, str]
 # A listing that an entry is in: kind and slug, with the spelling of the title that the entry has for it.
 SpelledListing = tuple[str, str, str]
 
-_SPELLED_LISTINGS = msgspec.json.Decoder(list[SpelledListing])
+SPELLED_LISTINGS = msgspec.json.Decoder(list[SpelledListing])
 
 
 class Sum:
@@ -79,8 +79,8 @@ class Ledger:
         If the entry itself is unchanged, only listings that it joins or leaves are touched: a change of
         `heat` may move it out of a selection, and changes no other feed (promise 1).
         """
-        before = [] if old is None else _SPELLED_LISTINGS.decode(old.listings)
-        after = [] if new is None else _SPELLED_LISTINGS.decode(new.listings)
+        before = [] if old is None else SPELLED_LISTINGS.decode(old.listings)
+        after = [] if new is None else SPELLED_LISTINGS.decode(new.listings)
         self.retracted |= {listing[:2] for listing in before} - {listing[:2] for listing in after}
         if old is not None and new is not None and old.digest == new.digest:
             before, after = _without(before, after), _without(after, before)

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Column, Connection, Table, inspect, select
 
+from feedserver.articles.selections.values import ListingRules
 from feedserver.index import schema
 from feedserver.index.candidates import stored_contents
 from feedserver.index.contents import content_of, reading_of
@@ -20,20 +21,20 @@ from feedserver.index.file_values import FileContent, FileKey, FileState, Stamp
 from feedserver.index.files import file_ids
 from feedserver.index.taxonomies import stored_taxonomies
 from feedserver.index.transactions import PIECE, transaction
-from feedserver.model import Finding, Reading, Selection, Taxonomy, Verdict
+from feedserver.model import Finding, Reading, Taxonomy, Verdict
 
 _FINDINGS = msgspec.json.Decoder(tuple[Finding, ...])
 
 
 def inherited_files(
-    connection: Connection, root: int, selections: Sequence[Selection]
+    connection: Connection, root: int, rules: ListingRules
 ) -> Iterator[list[tuple[str, Stamp, FileContent]]]:
     """The files of a root in a build, in the order of their paths, some at a time.
 
     Args:
         connection: to the build that serves.
         root: the position that the root had in its settings.
-        selections: the feeds of the present settings.
+        rules: of the present settings.
 
     Raises:
         DBAPIError: if the build cannot be read.
@@ -47,7 +48,7 @@ def inherited_files(
             rows = connection.execute(query.order_by(table.c.path).limit(PIECE)).all()
             stated = stored_contents(connection, [row.id for row in rows])
             described = stored_taxonomies(connection, [row.id for row in rows])
-            files = [(row.path, _stamp(row), _content(row, stated, described, selections)) for row in rows]
+            files = [(row.path, _stamp(row), _content(row, stated, described, rules)) for row in rows]
         if not files:
             return
         last = files[-1][0]
@@ -101,11 +102,11 @@ def _content(
     row: Any,
     stated: Mapping[int, tuple[FileContent, int]],
     described: Mapping[int, Taxonomy],
-    selections: Sequence[Selection],
+    rules: ListingRules,
 ) -> FileContent:
     verdict = Verdict(row.verdict)
     findings = _FINDINGS.decode(row.findings) if row.findings else ()
     if verdict is Verdict.ARTICLE and row.id in stated:
         reading = msgspec.structs.replace(reading_of(stated[row.id][0]), findings=findings)
-        return content_of(reading, selections)
+        return content_of(reading, rules)
     return FileContent(verdict=verdict, findings=findings, taxonomy=described.get(row.id))

@@ -29,8 +29,21 @@ from feedserver.index.noted import read_facts
 from feedserver.index.statements import rows_for
 from feedserver.index.store import Store
 from feedserver.index.transactions import in_pieces
-from feedserver.index.values import ListingState, Selected, SelectedEntry
-from feedserver.model import Article, Finding, Kind, ListingKey, ListingSummary, Taxonomy, Verdict
+from feedserver.index.values import (
+    ListingState,
+    Selected,
+    SelectedEntry,
+)
+from feedserver.model import (
+    PUBLIC_KINDS,
+    Article,
+    Finding,
+    Kind,
+    ListingKey,
+    ListingSummary,
+    Taxonomy,
+    Verdict,
+)
 
 # How many rows of listings a reader keeps until the next commit. Only listings that exist are kept, because
 # clients can ask for any number of others.
@@ -254,7 +267,9 @@ class IndexReader:
         query = select(table.c.kind, func.count()).where(table.c.entries > 0).group_by(table.c.kind)
         with self._serving.snapshot() as connection:
             rows = connection.execute(query).all()
-        return dict.fromkeys(Kind, 0) | {Kind(kind): count for kind, count in rows}
+        return dict.fromkeys(PUBLIC_KINDS, 0) | {
+            Kind(kind): count for kind, count in rows if Kind(kind) in PUBLIC_KINDS
+        }
 
     def similar(self, kind: Kind, prefix: str, limit: int) -> list[ListingSummary]:
         """Listings to propose for a slug that does not exist: those that begin alike, and the largest."""
@@ -315,15 +330,15 @@ class IndexReader:
             build=self._serving.name,
             count=row.entries,
             title=row.title,
-            since=_time(row.since),
-            updated=None if row.updated is None else _time(row.updated),
+            since=moment_of(row.since),
+            updated=None if row.updated is None else moment_of(row.updated),
             taxonomy=None if row.taxonomy is None else msgspec.json.decode(row.taxonomy, type=Taxonomy),
         )
 
 
 def _selected(rows: Iterable[Any]) -> tuple[SelectedEntry, ...]:
     return tuple(
-        SelectedEntry(article=_ARTICLE.decode(payload), updated=_time(updated), digest=digest.hex())
+        SelectedEntry(article=_ARTICLE.decode(payload), updated=moment_of(updated), digest=digest.hex())
         for payload, updated, digest in rows
     )
 
@@ -350,5 +365,6 @@ def _doubled_ids() -> Select[Any]:
     )
 
 
-def _time(seconds: int) -> datetime:
+def moment_of(seconds: int) -> datetime:
+    """A time of the tables: whole seconds since the epoch, UTC."""
     return datetime.fromtimestamp(seconds, UTC)

@@ -15,7 +15,7 @@ from typing import Final
 from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, MetaData, Table
 from sqlalchemy import String as AnyString
 
-INDEX_SCHEMA_VERSION = 7
+INDEX_SCHEMA_VERSION = 8
 HISTORY_SCHEMA_VERSION = 2
 
 # Stands for the place of the publication history; each store has a name for it, or none. Tables of both kinds
@@ -90,6 +90,10 @@ candidate = Table(
     Index("candidate_due", "due"),
 )
 
+# For selections that are sorted or bounded by a rank. Read backwards, as memberships are.
+for _rank in ("quality", "heat"):
+    Index(f"candidate_{_rank}", candidate.c[_rank], candidate.c.published, candidate.c.article_id)
+
 # One row per link of a file to a file of the same root, with the address that the article there had when the
 # file was read, or ''.
 link = Table(
@@ -116,6 +120,9 @@ entry = Table(
     Index("entry_file", "file_id"),
     sqlite_with_rowid=False,
 )
+
+# For selections that are sorted by the last change.
+Index("entry_updated", entry.c.updated, entry.c.published, entry.c.article_id)
 
 # `version` is the sum of the digests of its live entries (equal after a rebuild
 # and on every machine), `changed` the sequence number of the commit that last touched it, `retracted` that of
@@ -184,9 +191,9 @@ taxonomy = Table(
 LATE_INDEXES = [
     index_of
     for table, names in (
-        (candidate, ("candidate_article", "candidate_due")),
+        (candidate, ("candidate_article", "candidate_due", "candidate_quality", "candidate_heat")),
         (file, ("file_verdict", "file_with_findings")),
-        (entry, ("entry_file",)),
+        (entry, ("entry_file", "entry_updated")),
         (listing, ("listing_entries",)),
     )
     for name in names

@@ -5,8 +5,11 @@ Without I/O, so that pure modules can take them as arguments.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
+from hashlib import blake2b
+
+import msgspec
 
 from feedserver.model import Article, ListingKey, ListingSummary, Taxonomy, Value
 
@@ -82,6 +85,71 @@ class Selected(Value, frozen=True):
     entries: tuple[SelectedEntry, ...]
     months: dict[int, int]
     open_month: int
+
+
+class FoundEntry(Value, frozen=True):
+    """An article of a selection, with the ranks that its file states."""
+
+    entry: SelectedEntry
+    quality: int
+    heat: int
+
+
+class SelectionState(Value, frozen=True):
+    """The articles of a selection as the index has them, without a query.
+
+    Attributes:
+        build: the build, and a digest of the titles that the selection shows.
+        changed: the last commit that may have changed the selection.
+        retracted: the last commit by which an article may have left it.
+        since: when the listing that it selects from was first known or last became empty.
+        titles: of the listings that it names.
+    """
+
+    build: str
+    changed: int
+    retracted: int
+    since: datetime
+    titles: dict[ListingKey, str]
+
+    @property
+    def revision(self) -> tuple[str, int]:
+        """Changes whenever the selection may have changed."""
+        return self.build, self.changed
+
+    @property
+    def retraction(self) -> tuple[str, int]:
+        """The last revision by which an article left the selection."""
+        return self.build, self.retracted
+
+
+def selection_state(
+    whole: ListingState,
+    groups: Sequence[Sequence[ListingState]],
+    named: Iterable[ListingState],
+    ranked: int,
+) -> SelectionState:
+    """The state of a selection from a listing.
+
+    Each article of the selection is in the listing, and in one listing of each group. So the selection has
+    changed only if a listing of each group has, and its number grows if all of theirs do.
+
+    Args:
+        whole: the listing.
+        groups: listings of each of which an article is in one.
+        named: the listings whose titles the selection shows.
+        ranked: the last commit by which an article got another rank; 0 if that makes no difference.
+    """
+    everything = [[whole], *groups]
+    titles = {one.key: one.title or one.key.slug for one in named}
+    seen = blake2b(msgspec.json.encode(sorted(titles.values())), digest_size=8).hexdigest()
+    return SelectionState(
+        build=f"{whole.build} {seen}",
+        changed=max(ranked, min(max(one.changed for one in group) for group in everything)),
+        retracted=min(max(one.retracted for one in group) for group in everything),
+        since=whole.since,
+        titles=titles,
+    )
 
 
 class StoreAddress(Value, frozen=True):

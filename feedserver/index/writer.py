@@ -16,10 +16,11 @@ from operator import itemgetter
 
 from sqlalchemy import Connection, select, update
 
-from feedserver.index import candidates, schema
+from feedserver.articles.selections.values import ListingRules
+from feedserver.index import candidates, schema, search
 from feedserver.index.archives import month_bounds, month_of
 from feedserver.index.contents import content_of, reading_of
-from feedserver.index.decisions import CLOCK_STEP_SECONDS, MOST_AHEAD_SECONDS, Usable
+from feedserver.index.decisions import CLOCK_STEP_SECONDS, MOST_AHEAD_SECONDS, LiveEntry, Usable
 from feedserver.index.entries import (
     decided_entries,
     remove_entries,
@@ -38,7 +39,7 @@ from feedserver.index.recovery import recover
 from feedserver.index.source_links import mark_all_outdated, mark_outdated, store_links
 from feedserver.index.taxonomies import store_taxonomies, stored_taxonomies
 from feedserver.index.transactions import transaction
-from feedserver.model import Kind, ListingKey, Reading, Selection, Verdict
+from feedserver.model import Kind, ListingKey, Reading, Verdict
 
 # How many rows of files are read at a time to compare them with a walk, also in a rescan of a million files.
 STAMPS_AT_A_TIME = 2000
@@ -51,15 +52,13 @@ class IndexWriter:
     Args:
         connection: of the build.
         history: consulted and written before each commit.
-        selections: the feeds that the settings define.
+        rules: that decide the listings of articles.
     """
 
-    def __init__(
-        self, connection: Connection, history: PublicationHistory, selections: Sequence[Selection] = ()
-    ) -> None:
+    def __init__(self, connection: Connection, history: PublicationHistory, rules: ListingRules) -> None:
         self._connection = connection
         self._history = history
-        self._selections = tuple(selections)
+        self._rules = rules
         self._published_by: int | None = None
         self._outdated: set[FileKey] = set()
 
@@ -73,13 +72,15 @@ class IndexWriter:
         """
         known = self._history.listings()
         titles = {ListingKey(kind=Kind.ARTICLES): ""}
-        titles |= {ListingKey(kind=Kind.FEED, slug=one.name): one.title for one in self._selections}
+        titles |= {ListingKey(kind=Kind.FEED, slug=one.name): one.title for one in self._rules.feeds}
         declared = {key: (title, known[key][1] if key in known else now) for key, title in titles.items()}
         self._history.remember_listings({key: row for key, row in declared.items() if known.get(key) != row})
         with transaction(self._connection, write=True):
             schema.index.create_all(self._connection)
             for late in schema.LATE_INDEXES:
                 late.drop(self._connection)
+            if self._rules.is_searched:
+                search.create(self._connection)
             self._note(facts)
             self._note(BuildFacts(open_month=month_of(now), sequence=self._history.last_sequence()))
             listings = {name_of(key): row for key, row in (known | declared).items()}
@@ -220,6 +221,8 @@ class IndexWriter:
                 self._take_back(sequence, now)  # of files that were staged before the clock was set back
         changed = load(self._connection, self._history, sequence, now)
         with transaction(self._connection, write=True):
+            if self._rules.is_searched:
+                search.finish(self._connection)
             self._outdated |= mark_all_outdated(self._connection)
         return changed
 
@@ -284,12 +287,16 @@ class IndexWriter:
         ids = store_files(self._connection, changes)
         usable, kept = self._usable(changes, ids)
         replaced = set(ids.values()) - kept
-        touched = candidates.store_candidates(self._connection, usable, replaced, now)
+        stored = candidates.store_candidates(
+            self._connection, usable, replaced, now, are_searched=self._rules.is_searched
+        )
+        if stored.are_ranks_changed:
+            self._note(BuildFacts(ranked=sequence))
         described = store_taxonomies(self._connection, usable, replaced, sequence=sequence, now=now)
         self._history.remember_listings(described)
         store_links(self._connection, changes, ids)
         remove_files(self._connection, changes, ids)
-        return touched
+        return stored.touched
 
     def _usable(
         self, changes: Sequence[FileChange], ids: Mapping[FileKey, int]
@@ -312,7 +319,7 @@ class IndexWriter:
                 continue
             if _is_broken(change) and path in remembered:
                 reading, mtime = remembered[path]
-                stated: FileContent | None = content_of(reading, self._selections)
+                stated: FileContent | None = content_of(reading, self._rules)
             else:
                 stated, mtime = change.content, _mtime_of(change)
                 if path in remembered:
@@ -343,12 +350,19 @@ class IndexWriter:
         changed = sorted(key for key in touched if old.get(key) != new.get(key))
         for key in changed:
             ledger.move(old.get(key), new.get(key))
+        if any(_is_of_another_file(old.get(key), new.get(key)) for key in changed):
+            self._note(BuildFacts(ranked=sequence))
         remove_entries(self._connection, [key for key in changed if key in old])
         store_entries(self._connection, [new[key] for key in changed if key in new])
         self._history.remember_listings(write_ledger(self._connection, ledger, sequence, now))
         files = {entry.file_id for key in changed for entry in (old.get(key), new.get(key)) if entry}
         self._outdated |= mark_outdated(self._connection, files, ())
         return len(changed)
+
+
+def _is_of_another_file(old: LiveEntry | None, new: LiveEntry | None) -> bool:
+    """Whether the same article comes from another file, which may state another quality or heat."""
+    return old is not None and new is not None and old.file_id != new.file_id
 
 
 def _mtime_of(change: FileChange) -> int:

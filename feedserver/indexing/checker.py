@@ -91,7 +91,7 @@ def check_bytes(raw: bytes, plan: Plan, root: int, path: str, now: int) -> Check
     else:
         mtime, neighbours = datetime.fromtimestamp(now, UTC), neighbours_of(place, plan, lambda: now)
         reading = read_article(raw, PurePosixPath(path), mtime, place.reading, neighbours)
-        content = content_of(reading, plan.selections)
+        content = content_of(reading, plan.listing_rules)
     judged = _judged(content, _candidate(content.stated, 0, place, path), now)
     return judged._replace(path=path, root=root, relative=path)
 

@@ -76,7 +76,7 @@ class Indexer:
         self._waiting: dict[FileKey, Wanted] = {}
         self._is_waiting = False  # some files of the last scan are not published yet, as the index notes
         builds = open_store(plan.store).builds()
-        self._keeper = BuildKeeper(builds, plan.fingerprint, plan.selections, self._now())
+        self._keeper = BuildKeeper(builds, plan.fingerprint, plan.listing_rules, self._now())
         self._folders = Folders(plan, self._keeper, self._now)
         self._judge = Judge(plan, self._keeper, clock)
         self._storage = Storage(plan, self._keeper, self._judge, clock)

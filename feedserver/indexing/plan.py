@@ -7,8 +7,9 @@ indexer gets nothing else.
 from __future__ import annotations
 
 from feedserver.articles.rules import ReadingRules
+from feedserver.articles.selections.values import ListingRules
 from feedserver.index.values import StoreAddress
-from feedserver.model import Selection, Value
+from feedserver.model import Value
 
 
 class Root(Value, frozen=True):
@@ -51,7 +52,7 @@ class Plan(Value, frozen=True):
     max_file_size: int
     fingerprint: str
     ownership: Ownership
-    selections: tuple[Selection, ...] = ()
+    listing_rules: ListingRules = ListingRules()
     rescan_interval: float = 60.0
     watch: bool = True
     drop_missing_after: float = 86_400.0

@@ -59,7 +59,7 @@ def _content(raw: bytes, stamp: Stamp, path: str, root: Root, plan: Plan) -> Fil
     mtime = datetime.fromtimestamp(stamp.mtime_ns // 1_000_000_000, UTC)
     neighbours = neighbours_of(root, plan, time.time)
     reading = read_article(raw, PurePosixPath(path), mtime, root.reading, neighbours)
-    return content_of(reading, plan.selections)
+    return content_of(reading, plan.listing_rules)
 
 
 def internal_error(stamp: Stamp, error: BaseException, *, is_hidden: bool) -> FileReading:

@@ -54,6 +54,7 @@ from feedserver.settings.kinds import (
     matching,
     not_empty,
 )
+from feedserver.settings.selections import SelectionSettings
 
 
 class SiteSettings(Section):
@@ -110,24 +111,14 @@ class DatesSettings(Section):
     from_file_name: StrictBool = False
 
 
-class SelectionSettings(Section):
-    """A feed of one's own: an article matches all of the kinds given, and any value inside a kind."""
-
-    title: Text
-    description: str = ""
-    topics: tuple[Text, ...] = ()
-    providers: tuple[Text, ...] = ()
-    categories: tuple[Text, ...] = ()
-    min_quality: StrictInt | None = None
-    min_heat: StrictInt | None = None
-
-
 class FeedsSettings(Section):
     """How much a feed holds, and the feeds defined here."""
 
     limit: Positive = 50  # entries
     min_entries: Positive = 10
     max_bytes: Positive = 1_000_000
+    ad_hoc: StrictBool = True
+    search: StrictBool = True
     selections: Mapping[SelectionName, SelectionSettings] = {}
 
     @field_validator("min_entries")

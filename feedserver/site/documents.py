@@ -8,14 +8,20 @@ from __future__ import annotations
 
 import hashlib
 from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
 from typing import Generic
 
+import msgspec
+
+from feedserver.articles.selections.parameters import SelectionRequest
 from feedserver.feeds.cache import FeedCache
 from feedserver.feeds.cached_documents import CachedDocuments, Name
 from feedserver.feeds.document_cache import DocumentCache
 from feedserver.feeds.document_source import Rendered, Revision, series_of
 from feedserver.feeds.publisher import Publisher
 from feedserver.feeds.representation import Representation, digest
+from feedserver.feeds.selection_feed import selection_address, selection_title
+from feedserver.index.values import ListingState, SelectionState
 from feedserver.model import ListingKey
 from feedserver.site import directory, pages
 from feedserver.site.addresses import ListTarget
@@ -42,6 +48,7 @@ class SiteDocuments:
         publisher: of the listings.
         pages: of listings, named by the listings' keys.
         lists: of listings, and the directory.
+        selections: the pages of ad hoc selections.
     """
 
     def __init__(self, publisher: Publisher, chrome: SiteChrome) -> None:
@@ -49,6 +56,9 @@ class SiteDocuments:
         copies = SharedCopies(publisher.cache, f"{publisher.fingerprint} {pages.look()}")
         self.pages: CachedDocuments[ListingKey] = CachedDocuments(
             publisher.document_cache, publisher.stale, PageSource(publisher, chrome, copies)
+        )
+        self.selections: CachedDocuments[SelectionPage] = CachedDocuments(
+            publisher.selection_cache, publisher.stale, SelectionPageSource(publisher, chrome)
         )
         self.lists: CachedDocuments[ListTarget] = CachedDocuments(
             DocumentCache(LIST_BYTES, PACKED_LIST_BYTES),
@@ -113,18 +123,90 @@ class PageSource(_Source[ListingKey]):
 
     def revision(self, name: ListingKey) -> Revision:
         """As `DocumentSource.revision`."""
-        return self._publisher.state(name).revision
+        return self._state(name).revision
 
     def retraction(self, name: ListingKey) -> Revision:
         """As `DocumentSource.retraction`."""
-        return self._publisher.state(name).retraction
+        return self._state(name).retraction
 
     def render(self, name: ListingKey) -> Rendered:
         """As `DocumentSource.render`."""
         # Before the entries are read, so that a commit between the two is noticed by the next request.
-        state = self._publisher.state(name)
+        state, window = self._state(name), self._publisher.window(name)
         html = pages.listing_page(self._chrome, *self._publisher.feed(name))
-        return Rendered(_represent(html.encode(), PAGE_TYPE), state.revision, state.retraction)
+        return Rendered(
+            _represent(html.encode(), PAGE_TYPE), state.revision, state.retraction, window.begin, window.end
+        )
+
+    def _state(self, name: ListingKey) -> ListingState | SelectionState:
+        viewed = self._publisher.viewed(name)
+        return self._publisher.state(name) if viewed is None else self._publisher.selector.state(viewed)
+
+
+@dataclass(frozen=True)
+class SelectionPage:
+    """The page of an ad hoc selection, or the counts of its topics; equal if the addresses are."""
+
+    address: str = field(init=False)
+    request: SelectionRequest = field(compare=False)
+    is_facets: bool = field(default=False, compare=False)
+
+    def __post_init__(self) -> None:
+        page = selection_address(self.request)
+        object.__setattr__(self, "address", f"/facets.json?{self.request.query}" if self.is_facets else page)
+
+
+class SelectionPageSource:
+    """The pages of ad hoc selections, for `CachedDocuments`. Other processes get no copy of them."""
+
+    def __init__(self, publisher: Publisher, chrome: SiteChrome) -> None:
+        self._publisher = publisher
+        self._chrome = chrome
+
+    def revision(self, name: SelectionPage) -> Revision:
+        """As `DocumentSource.revision`."""
+        return self._publisher.selector.state(name.request).revision
+
+    def retraction(self, name: SelectionPage) -> Revision:
+        """As `DocumentSource.retraction`."""
+        return self._publisher.selector.state(name.request).retraction
+
+    def render(self, name: SelectionPage) -> Rendered:
+        """As `DocumentSource.render`."""
+        selector = self._publisher.selector
+        # Before the articles are read, as with pages.
+        state, window = selector.state(name.request), selector.window(name.request)
+        return Rendered(
+            self._facets(name) if name.is_facets else self._page(name),
+            state.revision,
+            state.retraction,
+            window.begin,
+            window.end,
+            is_shared=True,
+        )
+
+    def _page(self, name: SelectionPage) -> Representation:
+        selector, asked = self._publisher.selector, name.request
+        selecting = selector.select(asked)
+        feed = selector.feed(asked, selecting, len(selecting.entries))
+        heading = selection_title(asked, selecting.state.titles, self._publisher.site)
+        html = pages.selection_page(self._chrome, feed, name.address, heading)
+        return _represent(html.encode(), PAGE_TYPE)
+
+    def _facets(self, name: SelectionPage) -> Representation:
+        facets = self._publisher.selector.facets(name.request)
+        listings = [
+            {"kind": one.key.kind.value, "slug": one.key.slug, "title": one.title, "articles": count}
+            for one, count in facets.listings
+        ]
+        body = msgspec.json.encode({"articles": facets.articles, "listings": listings})
+        return _represent(body, "application/json")
+
+    def share(self, name: SelectionPage, rendered: Rendered) -> None:
+        """Nothing: see above."""
+
+    def last_good(self, name: SelectionPage, since: Revision | None) -> Representation | None:
+        """None: no copy is kept."""
 
 
 class ListSource(_Source[ListTarget]):

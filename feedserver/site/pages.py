@@ -24,7 +24,18 @@ from urllib.parse import urlsplit
 from markupsafe import Markup
 
 from feedserver.articles.markup import text_of
-from feedserver.model import Feed, Finding, Format, Image, Kind, ListingKey, ListingSummary, Value
+from feedserver.articles.selections.help import HELP, RULES
+from feedserver.model import (
+    Feed,
+    Finding,
+    Format,
+    Image,
+    Kind,
+    ListingKey,
+    ListingSummary,
+    Value,
+    with_suffix,
+)
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -131,6 +142,25 @@ def listing_page(chrome: SiteChrome, feed: Feed, summary: ListingSummary) -> str
     )
 
 
+def selection_page(chrome: SiteChrome, feed: Feed, address: str, heading: str) -> str:
+    """The page of an ad hoc selection: the addresses of its feeds and its entries, as excerpts."""
+    return _render(
+        "selection.html",
+        chrome,
+        address=address,
+        feed=feed,
+        channel=feed.channel,
+        heading=heading,
+        language=feed.channel.language or chrome.language,
+        feeds=_formats_of(f"{_base_path(chrome)}{address}", feed.channel.page_url),
+    )
+
+
+def selections_page(chrome: SiteChrome) -> str:
+    """The page at `/selections`: the parameters by which an address selects articles."""
+    return _render("selections.html", chrome, address="/selections", help=HELP, rules=RULES)
+
+
 def status_page(
     chrome: SiteChrome, status: Mapping[str, object], problems: Sequence[Problem] | None = None
 ) -> str:
@@ -186,9 +216,12 @@ def _base_path(chrome: SiteChrome) -> str:
 
 def _subscriptions(chrome: SiteChrome, key: ListingKey, page_url: str = "") -> list[Subscription]:
     page_url = page_url or f"{chrome.base_url}{key.address}"
-    page_path = f"{_base_path(chrome)}{key.address}"
+    return _formats_of(f"{_base_path(chrome)}{key.address}", page_url)
+
+
+def _formats_of(page_path: str, page_url: str) -> list[Subscription]:
     return [
-        Subscription(name, media_type, f"{page_path}.{fmt.value}", f"{page_url}.{fmt.value}")
+        Subscription(name, media_type, with_suffix(page_path, fmt.value), with_suffix(page_url, fmt.value))
         for fmt, name, media_type in _FORMATS
     ]
 

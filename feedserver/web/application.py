@@ -25,6 +25,7 @@ from feedserver.web.routes.feeds import feeds
 from feedserver.web.routes.lists import lists
 from feedserver.web.routes.operations import operations
 from feedserver.web.routes.pages import pages
+from feedserver.web.routes.selections import selections
 from feedserver.web.static_files import StaticFiles
 
 
@@ -61,7 +62,7 @@ def _add_rules(app: Flask, publisher: Publisher, options: WebOptions) -> None:
     app.url_map.redirect_defaults = False
     app.url_map.converters.update(CONVERTERS)
     icon_addresses = icons.own_addresses({*options.redirects, *publisher.site.retired})
-    for blueprint in (pages, feeds, lists):
+    for blueprint in (pages, feeds, lists, selections):
         app.register_blueprint(blueprint)
     app.register_blueprint(operations, icon_addresses=icon_addresses)
 

@@ -18,6 +18,7 @@ from feedserver.web.error_pages import error_page
 from feedserver.web.parts import parts
 from feedserver.web.policies import METHODS
 from feedserver.web.redirects import without_slash
+from feedserver.web.selections import with_query
 
 log = logging.getLogger(__name__)
 
@@ -78,4 +79,4 @@ def _moved(path: str) -> Response | None:
         if parts().publisher.stale.failures.is_new(path, error):
             log.exception("whether %s has moved cannot be told", path)
         return None
-    return responses.moved_response(parts().chrome.base_url + wanted)
+    return responses.moved_response(parts().chrome.base_url + with_query(wanted))

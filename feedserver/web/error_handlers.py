@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import logging
 
-from flask import Flask, Response, current_app, request
+from flask import Flask, Response, current_app, jsonify, request
 from flask.typing import ResponseReturnValue
 from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 
-from feedserver.errors import IndexNotReadyError, IndexUnreadableError, UnknownAddressError
+from feedserver.errors import (
+    IndexNotReadyError,
+    IndexUnreadableError,
+    SelectionError,
+    UnknownAddressError,
+    UnknownSelectionError,
+)
+from feedserver.model import Format
 from feedserver.site.addresses import GROUPS, parse, split_format
 from feedserver.site.suggestions import closest
 from feedserver.web import responses
@@ -17,6 +24,7 @@ from feedserver.web.error_pages import error_page
 from feedserver.web.guesses import guesses
 from feedserver.web.parts import parts
 from feedserver.web.policies import METHODS, RETRY_AFTER
+from feedserver.web.selections import with_query
 
 log = logging.getLogger(__name__)
 
@@ -25,6 +33,8 @@ def register(app: Flask) -> None:
     """Register all handlers."""
     app.register_error_handler(NotFound, not_found)
     app.register_error_handler(UnknownAddressError, not_found)
+    app.register_error_handler(UnknownSelectionError, selection_unknown)
+    app.register_error_handler(SelectionError, selection_refused)
     app.register_error_handler(IndexNotReadyError, index_not_ready)
     app.register_error_handler(IndexUnreadableError, index_unreadable)
     app.register_error_handler(SQLAlchemyError, index_unreadable)
@@ -46,7 +56,7 @@ def not_found(_: NotFound | UnknownAddressError) -> ResponseReturnValue:
 def _guessed(path: str) -> Response | None:
     exists = parts().addresses.exists
     wanted = next((guess for guess in guesses(path) if exists(guess)), None)
-    return None if wanted is None else responses.moved_response(parts().chrome.base_url + wanted)
+    return None if wanted is None else responses.moved_response(parts().chrome.base_url + with_query(wanted))
 
 
 def _suggested(path: str) -> Response:
@@ -56,6 +66,28 @@ def _suggested(path: str) -> Response:
     found = closest(parts().publisher.reader, kinds, name)
     suggestions = [one for one in found if not parts().addresses.is_retired(one.key.address)]
     return error_page(404, "Not found", f"There is nothing at {path}.", suggestions)
+
+
+def selection_unknown(error: UnknownSelectionError) -> Response:
+    """A selection from listings that never existed, with the closest names."""
+    reader, kinds = parts().publisher.reader, list(GROUPS.values())
+    suggestions = [one for name in error.names for one in closest(reader, kinds, name)]
+    return error_page(404, "Not found", f"Nothing was ever published under {error.names[0]}.", suggestions)
+
+
+def selection_refused(error: SelectionError) -> Response:
+    """A selection that means nothing or exceeds a bound: which value, why, and what is allowed."""
+    help_url = f"{parts().chrome.base_url}/selections"
+    fmt = split_format(request.path)[1]
+    if fmt is None:
+        return error_page(400, "This selection cannot be made", f"{error!s}. {help_url} has all parameters.")
+    if fmt is Format.JSON:
+        response = jsonify(error=str(error), parameter=error.parameter, expected=error.demand, help=help_url)
+        response.status_code = 400
+    else:
+        response = responses.plain_response(f"{error}\nAll parameters: {help_url}\n", 400)
+    response.headers["Cache-Control"] = "no-store"
+    return response
 
 
 def index_not_ready(_: IndexNotReadyError) -> Response:

@@ -20,6 +20,14 @@ from feedserver.web.static_files import StaticFiles
 EXTENSION = "feedserver.web"
 
 
+class SelectionOptions(Value, frozen=True):
+    """Whether clients may select articles by address, and search; and how many entries feeds have."""
+
+    are_on: bool = True
+    are_searched: bool = True
+    default_limit: int = 50
+
+
 class WebOptions(Value, frozen=True):
     """The settings that concern HTTP.
 
@@ -35,6 +43,7 @@ class WebOptions(Value, frozen=True):
     cache_policy: CachePolicy
     cache_tags: CacheTags = "off"
     root_names: tuple[str, ...] = ()
+    selections: SelectionOptions = SelectionOptions()
 
 
 @dataclass(frozen=True)

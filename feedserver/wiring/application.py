@@ -21,7 +21,7 @@ from feedserver.settings.sources import Settings
 from feedserver.site import pages
 from feedserver.system.processes import freeze_imports
 from feedserver.web.application import Background, create_app
-from feedserver.web.parts import WebOptions
+from feedserver.web.parts import SelectionOptions, WebOptions
 from feedserver.wiring.indexing import make_plan, prepare_state
 from feedserver.wiring.planning import is_local
 from feedserver.wiring.publishing import cache_policy, make_publisher
@@ -114,6 +114,11 @@ def make_app(settings: Settings, background: Background | None = None) -> Flask:
         cache_policy=cache_policy(settings),
         cache_tags=settings.http.cache_tags,
         root_names=tuple(str(root.path) for root in settings.articles),
+        selections=SelectionOptions(
+            are_on=settings.feeds.ad_hoc,
+            are_searched=settings.feeds.search,
+            default_limit=settings.feeds.limit,
+        ),
     )
     # Before a fork or a request, so that no client waits for it.
     render.load()

@@ -14,6 +14,7 @@ import msgspec
 
 from feedserver.articles.field_keys import KEYS
 from feedserver.articles.reading import PARSER_VERSION
+from feedserver.articles.selections.words import FOLDING
 from feedserver.errors import HistoryLostError, ServerBusyError, StateError, StoreUnreachableError
 from feedserver.index.schema import INDEX_SCHEMA_VERSION
 from feedserver.index.sqlite import takeover
@@ -39,8 +40,8 @@ _TRY_SECONDS = 0.05
 def make_plan(settings: Settings) -> Plan:
     """The plan of the indexer."""
     base = plan_of(settings)
-    versions = [PARSER_VERSION, INDEX_SCHEMA_VERSION, *(version(name) for name in _PARSING_PACKAGES)]
-    reading = [base.roots, base.extensions, base.skip, base.max_file_size, base.selections, versions]
+    versions = [PARSER_VERSION, INDEX_SCHEMA_VERSION, FOLDING, *(version(name) for name in _PARSING_PACKAGES)]
+    reading = [base.roots, base.extensions, base.skip, base.max_file_size, base.listing_rules, versions]
     content = [*reading, sorted(KEYS.items())]
     fingerprint = hashlib.blake2b(msgspec.json.encode(content), digest_size=16).hexdigest()
     return msgspec.structs.replace(base, fingerprint=fingerprint)

@@ -11,11 +11,11 @@ from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from feedserver.articles.rules import ReadingRules
-from feedserver.articles.slugs import domain_slug, slugify
+from feedserver.articles.selections.values import ListingRules
 from feedserver.index.values import StoreAddress
 from feedserver.indexing.plan import Ownership, Plan, Root
-from feedserver.model import Selection
 from feedserver.settings.folders import RootSettings
+from feedserver.settings.selections import selection_of
 from feedserver.settings.sources import Settings
 
 
@@ -35,7 +35,7 @@ def plan_of(settings: Settings) -> Plan:
             id_year=settings.site.id_year,
             is_public=settings.site.base_url is not None and not is_local(settings.public_url),
         ),
-        selections=selections_of(settings),
+        listing_rules=listing_rules(settings),
         rescan_interval=settings.scan.rescan_interval,
         drop_missing_after=settings.scan.drop_missing_after,
         watch=settings.scan.watch,
@@ -56,20 +56,14 @@ def store_address(settings: Settings) -> StoreAddress:
     )
 
 
-def selections_of(settings: Settings) -> tuple[Selection, ...]:
-    """The feeds that the settings define."""
-    return tuple(
-        Selection(
-            name=name,
-            title=one.title,
-            description=one.description,
-            topics=tuple(slugify(topic) for topic in one.topics),
-            providers=tuple(domain_slug(name) or slugify(name) for name in one.providers),
-            categories=tuple(slugify(category) for category in one.categories),
-            min_quality=one.min_quality,
-            min_heat=one.min_heat,
-        )
-        for name, one in settings.feeds.selections.items()
+def listing_rules(settings: Settings) -> ListingRules:
+    """What decides the listings of an article, beside the article."""
+    feeds = settings.feeds
+    return ListingRules(
+        feeds=tuple(selection_of(name, one) for name, one in feeds.selections.items()),
+        language=settings.site.language,
+        has_terms=feeds.ad_hoc,
+        is_searched=feeds.ad_hoc and feeds.search,
     )
 
 

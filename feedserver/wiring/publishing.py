@@ -12,7 +12,7 @@ from feedserver.model import Branding
 from feedserver.settings.sources import Settings
 from feedserver.site.caching import CachePolicy
 from feedserver.system import private
-from feedserver.wiring.planning import selections_of, store_address
+from feedserver.wiring.planning import listing_rules, store_address
 
 
 def make_publisher(settings: Settings) -> Publisher:
@@ -46,7 +46,7 @@ def site_facts(settings: Settings) -> SiteFacts:
         id_year=site.id_year,
         ttl=settings.http.max_age // 60,
         branding=Branding(**settings.branding.model_dump()),
-        selections=selections_of(settings),
+        selections=listing_rules(settings).feeds,
         retired=settings.retired,
     )
 

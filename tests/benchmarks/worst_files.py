@@ -31,8 +31,10 @@ from fragments import FIELDS, HTML, JSON, MARKDOWN, TEXT, TOML, YAML, Field, wri
 
 from feedserver.articles.reading import read_article
 from feedserver.articles.rules import ReadingRules
+from feedserver.articles.selections.values import ListingRules
 from feedserver.index.contents import content_of
 
+SEARCHED = ListingRules(has_terms=True, is_searched=True)
 RULES = ReadingRules(id_authority="feeds.example", id_year=2024, base_url="https://news.example/")
 MTIME = datetime(2024, 5, 1, tzinfo=UTC)
 FIRST_SIZE = 4_096
@@ -160,7 +162,9 @@ def _read(place: Place, recipe: Recipe, size: int) -> tuple[float, float, int, l
     raw = place.file(recipe.units(size)).encode("utf-8", "surrogatepass")
     begin = time.process_time()
     try:
-        content = content_of(read_article(raw, PurePosixPath(f"news/a{place.suffix}"), MTIME, RULES))
+        content = content_of(
+            read_article(raw, PurePosixPath(f"news/a{place.suffix}"), MTIME, RULES), SEARCHED
+        )
     except Exception as error:  # the search goes on, and the table says so
         return 0.0, 0.0, 0, [f"raised {type(error).__name__}"]
     seconds = time.process_time() - begin

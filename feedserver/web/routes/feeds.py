@@ -18,6 +18,7 @@ from feedserver.web.deltas import accepts_deltas, delta_response
 from feedserver.web.parts import parts
 from feedserver.web.policies import ResponsePolicy, feed_policy
 from feedserver.web.routes.listings import add_listing_rules, take_listing_key
+from feedserver.web.selections import selection_asked_for, send_selection
 from feedserver.web.sending import send_found
 
 feeds = Blueprint("feeds", __name__)
@@ -25,7 +26,10 @@ feeds.url_value_preprocessor(take_listing_key)
 
 
 def subscription(key: ListingKey, fmt: Format) -> Response:
-    """The subscription document of a listing."""
+    """The subscription document of a listing, or of a selection from it."""
+    asked = selection_asked_for(key)
+    if asked is not None:
+        return send_selection(asked, fmt)
     return _send_feed(Document(key, fmt), parts().options.cache_policy.of_feeds())
 
 

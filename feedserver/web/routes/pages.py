@@ -9,6 +9,7 @@ from feedserver.site import cache_tags
 from feedserver.web.parts import parts
 from feedserver.web.policies import page_policy
 from feedserver.web.routes.listings import add_listing_rules, take_listing_key
+from feedserver.web.selections import selection_asked_for, send_selection
 from feedserver.web.sending import send_found
 
 pages = Blueprint("pages", __name__)
@@ -16,7 +17,10 @@ pages.url_value_preprocessor(take_listing_key)
 
 
 def listing(key: ListingKey) -> Response:
-    """The page of a listing."""
+    """The page of a listing, or of a selection from it."""
+    asked = selection_asked_for(key)
+    if asked is not None:
+        return send_selection(asked, None)
     options = parts().options
     tags = cache_tags.header(options.cache_tags, cache_tags.of_listing(key))
     policy = page_policy(options.cache_policy.of_pages(), tags)

@@ -1,0 +1,37 @@
+"""Helps to make a selection: the page of the parameters, and how many articles each topic would leave."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response, request
+
+from feedserver.articles.selections.parameters import parse_request
+from feedserver.model import Kind, ListingKey
+from feedserver.site import pages
+from feedserver.site.documents import SelectionPage
+from feedserver.web import responses
+from feedserver.web.parts import parts
+from feedserver.web.policies import ResponsePolicy
+from feedserver.web.selections import refuse_if_off, refuse_search_if_off
+from feedserver.web.sending import send_found
+
+selections = Blueprint("selections", __name__)
+
+
+@selections.get("/selections")
+def explained() -> Response:
+    """The parameters of selections, with examples."""
+    refuse_if_off()
+    html = pages.selections_page(parts().chrome)
+    return responses.page_response(request, html, cache_control=parts().options.cache_policy.of_pages())
+
+
+@selections.get("/facets.json")
+def facets() -> Response:
+    """How many articles each topic, provider and category would leave of a selection."""
+    refuse_if_off()
+    query = request.query_string.decode("latin-1")
+    limit = parts().options.selections.default_limit
+    asked = parse_request(ListingKey(kind=Kind.ARTICLES), query, limit, is_reduced=False)
+    refuse_search_if_off(asked)
+    found = parts().documents.selections.find(SelectionPage(asked, is_facets=True))
+    return send_found(found, ResponsePolicy(cache_control=parts().options.cache_policy.of_pages()))
