@@ -110,6 +110,10 @@ PAGES: dict[str, Callable[[str], str]] = {
         feed_of(article_of(text), text=text),
         summary_of(title=text, description=text, count=9),
     ),
+    "selection": lambda text: pages.selection_page(
+        site(text), feed_of(article_of(text), text=text), "/articles?q=x&topic=ai", text
+    ),
+    "selections": lambda text: pages.selections_page(site(text)),
     "status": lambda text: pages.status_page(
         site(text), {"ready": True, "index": {"root": text, "scanned": MOMENT}}, [problem_of(text)]
     ),
@@ -119,6 +123,7 @@ EMPTY_PAGES = {
     "directory": pages.directory_page(site(), replace(everything(), count=0, updated=None), []),
     "group": pages.group_page(site(), group_of()),
     "listing": pages.listing_page(site(), feed_of(), replace(summary_of(count=0), updated=None)),
+    "selection": pages.selection_page(site(), feed_of(), "/articles?q=x", "x"),
     "status": pages.status_page(site(), {}, []),
     "error": pages.error_page(site(), 503, "Not yet", "The first index is being built."),
 }
