@@ -126,7 +126,11 @@ def test_the_version_is_told(tmp_path: Path) -> None:
         ["serve", "--workers", "0"],
         ["check", "--format", "xml"],
         ["list"],
-        ["list", "articles"],
+        ["list", "topics", "nowhere"],
+        ["list", "nonsense"],
+        ["serve", "nowhere"],
+        ["config", "nowhere"],
+        ["render", "/articles.rss", "nowhere"],
         ["render"],
         ["config", "--config", "missing.yaml"],
         ["config", "--base-url", "ftp://feeds.example"],
@@ -209,7 +213,10 @@ def test_index_says_what_it_did_and_what_there_is(site: Path) -> None:
     first = run(site, "index")
     assert first.returncode == 0
     assert "4 files" in first.stdout
-    assert "2 articles are live; 1 files are hidden, 0 undated, 1 problems" in first.stdout
+    assert (
+        "2 articles are live; 1 file is hidden, 0 undated, 1 problem (feedserver check names it)"
+        in first.stdout
+    )
     assert first.stderr == ""
     time.sleep(2.1)  # what was just written is read once more
     run(site, "index")
@@ -345,9 +352,7 @@ def test_list_shows_counts_and_addresses(site: Path) -> None:
 def test_list_tells_how_fresh_the_index_is(site: Path) -> None:
     write_file(site, "articles/broken.md", BROKEN)
     told = run(site, "list", "topics").stderr
-    assert re.fullmatch(r"Index: last scan \d+ s ago, of 4 files; 0 files waiting; 1 problems\.\n", told), (
-        told
-    )
+    assert re.fullmatch(r"Index: last scan \d+ s ago, of 4 files; 0 files waiting; 1 problem\.\n", told), told
 
 
 def test_a_long_index_shows_how_far_it_is_on_a_terminal(site: Path) -> None:
@@ -478,7 +483,7 @@ def test_a_state_folder_of_other_folders_is_refused_with_both_named(site: Path) 
         assert str(site / "others") in line
         assert "--adopt-state" in line
     adopted = run(site, "index", "others", "--adopt-state")
-    assert "1 articles are live" in adopted.stdout
+    assert "1 article is live" in adopted.stdout
 
 
 def test_another_id_authority_is_refused_once_feeds_were_public(site: Path) -> None:

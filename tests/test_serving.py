@@ -263,7 +263,8 @@ def test_when_a_server_is_killed_its_workers_and_its_indexer_end(tmp_path: Path)
 
 
 def test_a_folder_that_is_not_there_yet_is_said_and_served_once_it_is(tmp_path: Path) -> None:
-    with serve(tmp_path, "later", environ={"FEEDSERVER_SCAN__RESCAN_INTERVAL": "1"}) as server:
+    environ = {"FEEDSERVER_SCAN__RESCAN_INTERVAL": "1", "FEEDSERVER_ARTICLES": "[later]"}
+    with serve(tmp_path, environ=environ) as server:
         assert "feedserver: later: does not exist yet" in server.said()
         assert server.ask("/articles.rss").status == 200
         write_story(tmp_path / "later", "one", title="Version 1")

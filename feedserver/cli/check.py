@@ -19,6 +19,7 @@ from feedserver.cli.check_unshown import unshown_as_json, unshown_as_text
 from feedserver.cli.checking import CheckedBatch, checked_batches
 from feedserver.cli.counting import counted
 from feedserver.cli.options import shared_options
+from feedserver.cli.voice import say
 from feedserver.findings import Severity
 from feedserver.index.contents import article_in
 from feedserver.indexing.advice import why_nothing
@@ -58,7 +59,7 @@ def command(**options: Any) -> None:
         batches = _checked(own, options) if wanted else batches
     for batch in batches:
         if batch.is_whole and (reasons := why_nothing(batch.checked, batch.plan)):
-            click.echo(reasons, err=True)
+            say(reasons)
     if own.against is not None:
         sys.exit(_compare(batches, own.against))
     _report(batches, own)
@@ -79,8 +80,7 @@ def _report(batches: Sequence[CheckedBatch], own: CheckOptions) -> None:
         _list_unshown(batches, own.style)
     else:
         _print([one for one in diagnostics if choice.is_shown(one)], own.style)
-    if not own.is_quiet:
-        _summarise(batches, diagnostics)
+    _summarise(batches, diagnostics)
     sys.exit(1 if choice.is_failure(diagnostics) else 0)
 
 
@@ -114,12 +114,11 @@ def _summarise(batches: Sequence[CheckedBatch], diagnostics: Sequence[Diagnostic
     flawed = {one.path for one in diagnostics}
     sound = sum(one.verdict is Verdict.ARTICLE and one.path not in flawed for one in checked)
     missing = summary(one.unshown for one in checked)
-    click.echo(
+    say(
         f"{counted(len(checked), 'file')}, {counted(sound, 'article')} without a finding: "
         f"{counted(severities.count(Severity.ERROR), 'error')}, "
         f"{counted(severities.count(Severity.WARNING), 'warning')}"
-        + (f"; in no feed: {missing} (--unshown lists them)" if missing else ""),
-        err=True,
+        + (f"; in no feed: {missing} (--unshown lists them)" if missing else "")
     )
 
 

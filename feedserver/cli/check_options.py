@@ -10,6 +10,7 @@ import click
 
 from feedserver.cli.checking import STDIN
 from feedserver.cli.codes import codes_of, complete_codes
+from feedserver.cli.voice import is_quiet
 from feedserver.indexing.linting.explaining import explanation
 from feedserver.indexing.linting.selecting import Choice
 
@@ -22,7 +23,6 @@ class CheckOptions(NamedTuple):
     names: tuple[str, ...]
     style: str
     choice: Choice
-    is_quiet: bool
     is_fix: bool
     is_diff: bool
     line_ends: bool
@@ -41,7 +41,7 @@ class CheckOptions(NamedTuple):
             only=frozenset(options.pop("select")),
             without=frozenset(options.pop("ignore")),
             is_strict=options.pop("is_strict"),
-            errors_alone=options["is_quiet"],
+            errors_alone=is_quiet(),
         )
         taken = cls(choice=choice, **{name: options.pop(name) for name in cls._fields if name in options})
         if STDIN in taken.names and (taken.is_fix or taken.is_diff):
@@ -69,8 +69,8 @@ _OPTIONS = (
         "names", nargs=-1, metavar="[FOLDER|FILE|-]...", type=click.Path(exists=True, allow_dash=True)
     ),
     click.option("--format", "style", type=click.Choice(STYLES), default="text", show_default=True),
+    click.option("--json", "style", flag_value="json", help="The same as --format json."),
     click.option("--strict", "is_strict", is_flag=True, help="Warnings fail the check, as errors do."),
-    click.option("-q", "--quiet", "is_quiet", is_flag=True, help="Print only what fails the check."),
     click.option("--select", **_CODES, help="Only these findings."),
     click.option("--ignore", **_CODES, help="Not these findings."),
     click.option("--fix", "is_fix", is_flag=True, help="Mend what is safe: quotes, tabs, byte order marks."),

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from pathlib import Path
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
+from feedserver.cli.counting import counted
 from feedserver.cli.indexing import bring_up_to_date
-from feedserver.cli.options import existing_folders, shared_options, sources
-from feedserver.cli.presets import say_presets
+from feedserver.cli.options import as_json_option, folders, shared_options
 from feedserver.cli.progress import progress_bar
+from feedserver.cli.site import site_settings
 from feedserver.cli.state_command import StateCommand
 from feedserver.errors import ExportError
 from feedserver.export import run as exporting
@@ -20,7 +23,6 @@ from feedserver.export.site import ExportPlan, Scope
 from feedserver.export.storage.addresses import scheme_of
 from feedserver.indexing.plan import Plan
 from feedserver.model import PUBLIC_KINDS, Format
-from feedserver.settings.sources import load_settings
 from feedserver.wiring.exporting import make_export_plan
 from feedserver.wiring.indexing import make_plan, prepare_state
 from feedserver.wiring.serving import join_servers
@@ -50,20 +52,38 @@ def _target(_: click.Context, __: click.Parameter, value: str) -> Path | str:
     return value if scheme_of(value) else Path(value)
 
 
-@click.command("export", cls=StateCommand)
+def _complete(_: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    before, comma, last = incomplete.rpartition(",")
+    names = CHOICES[str(param.name)]
+    return [CompletionItem(f"{before}{comma}{name}") for name in names if name.startswith(last)]
+
+
+EPILOG = """\b
+Examples:
+  feedserver export public ~/blog
+  feedserver export public --only rss,atom --kinds topics
+  feedserver export public --watch
+  feedserver export s3://bucket/feeds --gzip
+"""
+
+
+@click.command("export", cls=StateCommand, epilog=EPILOG)
 @click.argument("target", metavar="DIR", callback=_target)
-@existing_folders
+@folders
 @shared_options
+@as_json_option
 @click.option(
     "--only",
     metavar="WHAT",
     callback=_names,
+    shell_complete=_complete,
     help=f"Only some of {','.join(CHOICES['only'])}.",
 )
 @click.option(
     "--kinds",
     metavar="KINDS",
     callback=_names,
+    shell_complete=_complete,
     help=f"Only some of {','.join(CHOICES['kinds'])}.",
 )
 @click.option("--gzip", is_flag=True, help="In object storage: store documents in gzip, for all clients.")
@@ -73,7 +93,6 @@ def command(
     only: tuple[str, ...] | None,
     kinds: tuple[str, ...] | None,
     gzip: bool,
-    watch: bool,
     **options: Any,
 ) -> None:
     """Write the whole site to DIR as files, for any static server; again, to bring it up to date.
@@ -82,9 +101,8 @@ def command(
     """
     if gzip and isinstance(target, Path):
         raise click.UsageError("--gzip is for object storage; a folder has each document in gzip beside it.")
-    arguments = sources(**options)
-    settings = load_settings(**arguments)
-    say_presets(**arguments)
+    watch, as_json = options.pop("watch"), options.pop("as_json")
+    settings = site_settings(options)
     scope = Scope(
         formats=tuple(fmt for fmt in Format if only is None or fmt in only),
         archives=only is None or ARCHIVES in only,
@@ -105,9 +123,14 @@ def command(
         begun = time.perf_counter()
         with progress_bar("Writing the site") as progress:
             summary = exporting.export(export_plan, target, progress)
+    seconds = time.perf_counter() - begun
+    if as_json:
+        counts = {name: getattr(summary, name) for name in ("documents", "written", "removed")}
+        click.echo(json.dumps({**counts, "seconds": round(seconds, 3)}, indent=1))
+        return
     click.echo(
-        f"{summary.documents} documents in {time.perf_counter() - begun:.2f} s: {summary.written} written, "
-        f"{summary.removed} removed"
+        f"{counted(summary.documents, 'document')} in {seconds:.2f} s: {summary.written:,} written, "
+        f"{summary.removed:,} removed"
     )
 
 

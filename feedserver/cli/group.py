@@ -10,6 +10,7 @@ import gc
 import os
 import sys
 from collections.abc import Mapping
+from difflib import get_close_matches
 from importlib import import_module
 from types import MappingProxyType, ModuleType
 from typing import Any, NoReturn
@@ -27,10 +28,28 @@ SUMMARIES: Mapping[str, str] = MappingProxyType(
         "export": "Write the whole site to DIR as files, for any static server.",
         "history": "List the copies of the publication history, or restore one.",
         "index": "Bring the index of the article FOLDERs up to date.",
-        "list": "List what there are feeds of, with counts, last change and addresses.",
+        "init": "Write a settings file for the folder of articles that is here.",
+        "list": "List articles, or what there are feeds of, with counts, last change and addresses.",
         "render": "Print one feed, such as /topics/ai.atom, as the server would send it.",
         "serve": "Serve the feeds of the article FOLDERs, behind gunicorn.",
         "state": "Move the publication history between the state folder and a database.",
+    }
+)
+
+
+# The names that other programs have for them.
+_OTHER_NAMES: Mapping[str, str] = MappingProxyType(
+    {
+        "build": "export",
+        "lint": "check",
+        "ls": "list",
+        "new": "init",
+        "run": "serve",
+        "server": "serve",
+        "settings": "config",
+        "show": "render",
+        "start": "serve",
+        "validate": "check",
     }
 )
 
@@ -49,6 +68,17 @@ class Group(click.Group):
         module = f"feedserver.cli.{name}"
         command: click.Command = (sys.modules.get(module) or _imported(module)).command
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command that the arguments name; an unknown one is an error that proposes the closest."""
+        name = args[0] if args else ""
+        if name and name not in SUMMARIES and not name.startswith("-"):
+            close = get_close_matches(_OTHER_NAMES.get(name, name), SUMMARIES, n=1)
+            guess = f" Did you mean {close[0]!r}?" if close else ""
+            ctx.fail(f"No such command {name!r}.{guess}")
+        return super().resolve_command(ctx, args)
 
     def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the list of commands; click would load each for its summary."""
@@ -92,7 +122,15 @@ def _fail(*sentences: str, status: int) -> NoReturn:
     sys.exit(status)
 
 
-@click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
+EPILOG = """\b
+Examples:
+  feedserver check articles
+  feedserver serve articles --open
+  feedserver COMMAND --help
+"""
+
+
+@click.group(cls=Group, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="feedserver")
 def main() -> None:
     """Serve folders of article files as RSS, Atom and JSON feeds."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import time
 from pathlib import Path
 from typing import Any
 
 import click
 
-from feedserver.cli.options import shared_options, sources
+from feedserver.cli.options import as_json_option, shared_options, sources
 from feedserver.cli.state_command import StateCommand
 from feedserver.errors import ServerBusyError, StateError
 from feedserver.index.sqlite import copies
@@ -23,10 +24,23 @@ def command() -> None:
 
 @command.command("copies", cls=StateCommand)
 @shared_options
-def list_copies(**options: Any) -> None:
+@as_json_option
+def list_copies(as_json: bool, **options: Any) -> None:
     """List the copies that the server made of the publication history, the newest first."""
-    for copy in copies.copies(_state_dir(**options)):
-        click.echo(f"{copies.made_at(copy):%Y-%m-%d %H:%M:%S} UTC {copy.stat().st_size:>12,} bytes  {copy}")
+    rows = [
+        {
+            "made": f"{copies.made_at(copy):%Y-%m-%dT%H:%M:%SZ}",
+            "bytes": copy.stat().st_size,
+            "path": str(copy),
+        }
+        for copy in copies.copies(_state_dir(**options))
+    ]
+    if as_json:
+        click.echo(json.dumps(rows, ensure_ascii=False, indent=1))
+        return
+    for row in rows:
+        made = str(row["made"]).replace("T", " ").replace("Z", " UTC")
+        click.echo(f"{made} {row['bytes']:>12,} bytes  {row['path']}")
 
 
 @command.command("restore", cls=StateCommand)

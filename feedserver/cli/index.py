@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import click
+import msgspec
 
+from feedserver.cli.counting import counted
 from feedserver.cli.indexing import bring_up_to_date
-from feedserver.cli.options import existing_folders, shared_options, sources
-from feedserver.cli.presets import say_presets
+from feedserver.cli.options import as_json_option, folders, shared_options
+from feedserver.cli.site import site_settings
 from feedserver.cli.state_command import StateCommand
 from feedserver.errors import ServerBusyError
 from feedserver.findings import Severity
@@ -19,20 +23,25 @@ from feedserver.index.stores import open_store
 from feedserver.indexing import child
 from feedserver.indexing.lock import IndexerLock, refuse_other_indexer
 from feedserver.model import Kind, ListingKey, Verdict
-from feedserver.settings.sources import Settings, load_settings
+from feedserver.settings.sources import Settings
 from feedserver.wiring.indexing import make_plan, prepare_state
 from feedserver.wiring.planning import store_address
 
+EPILOG = """\b
+Examples:
+  feedserver index articles
+  feedserver index --watch
+"""
 
-@click.command("index", cls=StateCommand)
-@existing_folders
+
+@click.command("index", cls=StateCommand, epilog=EPILOG)
+@folders
 @shared_options
+@as_json_option
 @click.option("--watch", is_flag=True, help="Go on and keep the index up to date.")
-def command(watch: bool, **options: Any) -> None:
+def command(watch: bool, as_json: bool, **options: Any) -> None:
     """Bring the index of the article FOLDERs up to date."""
-    arguments = sources(**options)
-    settings = load_settings(**arguments)
-    say_presets(**arguments)
+    settings = site_settings(options)
     prepare_state(settings)
     plan = make_plan(settings)
     if watch:
@@ -46,25 +55,40 @@ def command(watch: bool, **options: Any) -> None:
         child.run(lock, plan, stop)
         return
     summary = bring_up_to_date(plan)
+    counts = _counts(settings)
+    if as_json:
+        scan = None if summary is None else msgspec.structs.asdict(summary)
+        click.echo(json.dumps({"scan": scan, **counts}, indent=1))
+        return
     if summary is not None:
         click.echo(
-            f"{summary.files} files in {summary.seconds:.2f} s: {summary.read} read, {summary.gone} gone, "
-            f"{summary.articles_changed} articles changed"
+            f"{counted(summary.files, 'file')} in {summary.seconds:.2f} s: {summary.read:,} read, "
+            f"{summary.gone:,} gone, {counted(summary.articles_changed, 'article')} changed"
         )
-    click.echo(_counts(settings))
+    click.echo(_in_words(counts))
 
 
-def _counts(settings: Settings) -> str:
-    """The counts of the index, in one line."""
+def _in_words(counts: Mapping[str, int]) -> str:
+    live, problems = counts["live"], counts["problems"]
+    return (
+        f"{counted(live, 'article')} {'is' if live == 1 else 'are'} live; "
+        f"{counted(counts['hidden'], 'file')} {'is' if counts['hidden'] == 1 else 'are'} hidden, "
+        f"{counts['undated']:,} undated, {counted(problems, 'problem')}"
+        + (f" (feedserver check names {'it' if problems == 1 else 'them'})" if problems else "")
+    )
+
+
+def _counts(settings: Settings) -> dict[str, int]:
+    """The counts of the index."""
     reader = IndexReader(open_store(store_address(settings)))
     try:
         verdicts, everything = reader.verdicts(), reader.listing(ListingKey(kind=Kind.ARTICLES))
         problems = sum(finding.severity is Severity.ERROR for _, finding in reader.findings())
     finally:
         reader.close()
-    live = 0 if everything is None else everything.count
-    return (
-        f"{live} articles are live; {verdicts.get(Verdict.HIDDEN, 0)} files are hidden, "
-        f"{verdicts.get(Verdict.UNDATED, 0)} undated, {problems} problems"
-        + (" (feedserver check names them)" if problems else "")
-    )
+    return {
+        "live": 0 if everything is None else everything.count,
+        "hidden": verdicts.get(Verdict.HIDDEN, 0),
+        "undated": verdicts.get(Verdict.UNDATED, 0),
+        "problems": problems,
+    }

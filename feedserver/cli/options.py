@@ -8,18 +8,22 @@ from typing import Any
 
 import click
 
+from feedserver.cli.voice import voice_options
+
 Command = Callable[..., Any]
 
-folders = click.argument("folders", nargs=-1, metavar="[FOLDER]...")
-# A server waits for a folder that does not exist yet; in a scan it is a typing mistake.
-existing_folders = click.argument(
+# A folder of the settings may come later, with a mount. On the command line a missing one is a mistyped name.
+folders = click.argument(
     "folders", nargs=-1, metavar="[FOLDER]...", type=click.Path(exists=True, file_okay=False)
 )
+
+as_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
 def shared_options(command: Command) -> Command:
     """The options that all commands have."""
     for option in (
+        voice_options,
         click.option(
             "--adopt-state",
             is_flag=True,

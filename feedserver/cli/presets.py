@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from feedserver.cli.voice import say
 from feedserver.settings.sources import presets_used
 
 
@@ -17,10 +18,9 @@ def say_presets(**arguments: Any) -> None:
     """
     for use in presets_used(**arguments):
         keys = ", ".join((*use.site, *use.articles)) or "no settings"
-        click.echo(
+        say(
             f"articles[{use.position}]: recognised as a folder of {use.program} ({use.source}); "
-            f"from it follow {keys} (feedserver config shows them)",
-            err=True,
+            f"from it follow {keys} (feedserver config shows them)"
         )
         for problem in use.unused:
             click.echo(f"feedserver: {use.source}: not used: {problem}", err=True)

@@ -15,10 +15,18 @@ from feedserver.wiring.publishing import make_publisher
 
 
 @contextmanager
-def indexed(settings: Settings) -> Iterator[Publisher]:
-    """A publisher over the index that is there, whichever folders it is of; made now, if there is none."""
+def indexed(settings: Settings, *, is_fresh: bool = False) -> Iterator[Publisher]:
+    """A publisher over the index that is there, whichever folders it is of; made now, if there is none.
+
+    `is_fresh`: the index must be that of the folders, and is brought up to date.
+    """
     plan = make_plan(settings)
-    if not open_store(plan.store).is_indexed():
+    if is_fresh:
+        from feedserver.cli.indexing import bring_up_to_date  # noqa: PLC0415  as below
+
+        prepare_state(settings)
+        bring_up_to_date(plan)
+    elif not open_store(plan.store).is_indexed():
         # Imported here, because they are not needed if there is an index.
         from feedserver.cli.indexing import index_once, lock_after_scan  # noqa: PLC0415  see above
 

@@ -6,32 +6,49 @@ import sys
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from feedserver.articles.selections.parameters import may_select, parse_request
-from feedserver.cli.options import shared_options, sources
+from feedserver.cli.options import folders, shared_options
 from feedserver.cli.reading import indexed
+from feedserver.cli.site import site_settings
 from feedserver.cli.state_command import StateCommand
 from feedserver.errors import UnknownAddressError
 from feedserver.feeds.document import Document
 from feedserver.feeds.publisher import Publisher
 from feedserver.model import Format
-from feedserver.settings.sources import load_settings
 from feedserver.site.addresses import GROUPS, parse, split_format
 from feedserver.web.guesses import guesses
 
+EPILOG = """\b
+Examples:
+  feedserver render /articles.rss
+  feedserver render /topics/tides.atom ~/blog > tides.xml
+"""
 
-@click.command("render", cls=StateCommand)
-@click.argument("address")
+
+def _complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    # Imported here, because only a shell that completes needs it.
+    from feedserver.cli.addresses import complete_address  # noqa: PLC0415  see above
+
+    return [CompletionItem(address) for address in complete_address(ctx, param, incomplete)]
+
+
+@click.command("render", cls=StateCommand, epilog=EPILOG)
+@click.argument("address", shell_complete=_complete)
+@folders
 @shared_options
 def command(address: str, **options: Any) -> None:
     """Print one feed, such as /topics/ai.atom, as the server would send it.
 
     A selection goes in quotes: feedserver render '/articles.atom?topic=ai&q=robot'
+
+    With a FOLDER its index is brought up to date before.
     """
-    settings = load_settings(**sources(**options))
+    settings = site_settings(options)
     path, _, query = address.partition("?")
     target = parse(path)
-    with indexed(settings) as publisher:
+    with indexed(settings, is_fresh=bool(options["folders"])) as publisher:
         if target is None or target.fmt is None or not publisher.exists(target.key):
             raise UnknownAddressError(address, _close_addresses(publisher, path))
         if target.archive is None and may_select(query):

@@ -137,6 +137,7 @@ class BuildFacts(Facts, frozen=True):
         ranked: the number of the last commit by which an article got another quality or heat.
         pending: how many files were found and are not read yet, or not still enough to be published.
         scan: the last one.
+        advice: why there is no article, and what to do; empty if there is one.
         change: the last one.
         clock_jump: the last one.
         beginning: that of the publication history.
@@ -152,6 +153,7 @@ class BuildFacts(Facts, frozen=True):
     ranked: int | None = None
     pending: int | None = None
     scan: FinishedScan | None = None
+    advice: str | None = None
     change: PublishedChange | None = None
     clock_jump: ClockJump | None = None
     beginning: Beginning | None = msgspec.field(default=None, name="history")

@@ -30,6 +30,7 @@ from feedserver.index.statements import rows_for
 from feedserver.index.store import Store
 from feedserver.index.transactions import in_pieces
 from feedserver.index.values import (
+    JudgedFile,
     ListingState,
     Selected,
     SelectedEntry,
@@ -295,6 +296,22 @@ class IndexReader:
         with self._serving.snapshot() as connection:
             rows = connection.execute(select(column, func.count()).group_by(column)).all()
         return {Verdict(verdict): count for verdict, count in rows}
+
+    def judged_files(self) -> list[JudgedFile]:
+        """The verdict and the findings of each file, in the order of their paths."""
+        file = schema.file
+        query = select(file.c.verdict, file.c.findings).order_by(file.c.root, file.c.path)
+        with self._serving.snapshot() as connection:
+            rows = connection.execute(query).all()
+        return [
+            JudgedFile(
+                verdict=Verdict(row.verdict),
+                findings=()
+                if row.findings is None
+                else msgspec.json.decode(row.findings, type=tuple[Finding, ...]),
+            )
+            for row in rows
+        ]
 
     def findings(self) -> list[tuple[FileKey, Finding]]:
         """The findings of files, in the order of their paths, with doubled ids at the end."""

@@ -11,7 +11,7 @@ from hashlib import blake2b
 
 import msgspec
 
-from feedserver.model import Article, ListingKey, ListingSummary, Taxonomy, Value
+from feedserver.model import Article, Finding, ListingKey, ListingSummary, Taxonomy, Value, Verdict
 
 
 class ListingState(Value, frozen=True):
@@ -150,6 +150,13 @@ def selection_state(
         since=whole.since,
         titles=titles,
     )
+
+
+class JudgedFile(Value, frozen=True):
+    """What reading made of a file: its verdict and its findings."""
+
+    verdict: Verdict
+    findings: tuple[Finding, ...] = ()
 
 
 class StoreAddress(Value, frozen=True):

@@ -1,7 +1,7 @@
 """Says why a folder yields no article, and which setting would help.
 
-Made of the findings of a check: the problem that most files have comes first. Looks at names in the folders
-only if there are no article files at all.
+Made of the verdicts and findings of a check, or of the index: the problem that most files have comes first.
+Looks at names in the folders only if there are no article files at all.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ import os
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import PurePath
+from typing import Protocol
 
 from feedserver.findings import FindingCode
-from feedserver.indexing.checker import Checked
 from feedserver.indexing.plan import Plan
-from feedserver.model import Verdict
+from feedserver.model import Finding, Verdict
 
 # A folder of more files is judged by these.
 _MOST_NAMES = 10_000
@@ -31,23 +31,49 @@ _ADVICE = {
     FindingCode.SECTION_PAGE: "are pages of sections",
     FindingCode.EMPTY_FILE: "are empty",
 }
+# The verbs of the reasons, of one file.
+_VERBS = {"have": "has", "are": "is", "state": "states"}
 _HIDDEN = "are hidden by a key such as draft"
 _OTHER = "have an error; see above"
 
 
-def why_nothing(checked: Sequence[Checked], plan: Plan) -> str:
+class Judged(Protocol):
+    """A file that was read: its verdict and its findings."""
+
+    @property
+    def verdict(self) -> Verdict: ...
+
+    @property
+    def findings(self) -> tuple[Finding, ...]: ...
+
+
+def why_nothing(judged: Sequence[Judged], plan: Plan) -> str:
     """The reasons why there is no article, as one line; '' if there is one."""
-    if any(one.verdict is Verdict.ARTICLE for one in checked):
+    if any(one.verdict is Verdict.ARTICLE for one in judged):
         return ""
-    if not checked:
-        extensions = ", ".join(plan.extensions)
-        return f"There are no article files ({extensions}){_others(plan)}."
-    counts = Counter(map(_reason, checked)).most_common(3)
-    reasons = "; ".join(f"{count} {reason}" for reason, count in counts)
-    return f"No article in {len(checked)} files: {reasons}."
+    if not judged:
+        return _why_no_files(plan)
+    counts = Counter(map(_reason, judged)).most_common(3)
+    reasons = "; ".join(f"{count} {reason if count > 1 else _of_one(reason)}" for reason, count in counts)
+    return f"No article in {len(judged)} {'file' if len(judged) == 1 else 'files'}: {reasons}."
 
 
-def _reason(one: Checked) -> str:
+def _of_one(reason: str) -> str:
+    """A reason whose subject is one file."""
+    verb, _, rest = reason.partition(" ")
+    return f"{_VERBS[verb]} {rest}"
+
+
+def _why_no_files(plan: Plan) -> str:
+    paths = [root.path for root in plan.roots]
+    missing = [path for path in paths if not os.path.isdir(path)]  # noqa: PTH112  as the scanner asks
+    if missing:
+        return f"There is no folder {', '.join(missing)}; make it, or name another one (articles[].path)."
+    extensions = ", ".join(plan.extensions)
+    return f"There are no article files ({extensions}) in {', '.join(paths)}{_others(plan)}."
+
+
+def _reason(one: Judged) -> str:
     if one.verdict is Verdict.HIDDEN:
         return _HIDDEN
     codes = {finding.code for finding in one.findings}

@@ -17,14 +17,16 @@ from contextlib import closing, contextmanager
 from datetime import timedelta
 from pathlib import Path
 
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
+from feedserver.errors import FeedserverError
 from feedserver.index.facts import BuildFacts, ClockJump, FinishedScan
 from feedserver.index.file_values import FileKey
 from feedserver.index.keeper import BuildKeeper
 from feedserver.index.stores import open_store
 from feedserver.indexing import ownership
 from feedserver.indexing.checkouts import is_under_way
+from feedserver.indexing.emptiness import advice_and_noted
 from feedserver.indexing.folders import Folders, outermost
 from feedserver.indexing.jobs import Job, Progress, Steps
 from feedserver.indexing.judging import Judge
@@ -74,6 +76,7 @@ class Indexer:
         self._settling: Settling | None = None
         self._jobs: list[Job] = []
         self._waiting: dict[FileKey, Wanted] = {}
+        self._advice: str | None = None  # why there is no article, as the last scan found
         self._is_waiting = False  # some files of the last scan are not published yet, as the index notes
         builds = open_store(plan.store).builds()
         self._keeper = BuildKeeper(builds, plan.fingerprint, plan.listing_rules, self._now())
@@ -148,6 +151,8 @@ class Indexer:
             FinishedScan(started=moment(started), finished=moment(finished), files=job.found),
             self._settle_count(),
         )
+        if changed or self._advice != "":
+            self._advise()
         self._is_waiting = bool(self._settle_count())
         return Summary(
             files=job.found,
@@ -156,6 +161,19 @@ class Indexer:
             articles_changed=changed,
             seconds=finished - started,
         )
+
+    def _advise(self) -> None:
+        """Say in the log, and note for the status, why there is no article, if there is none."""
+        try:
+            advice, noted = advice_and_noted(self._plan)
+        except (FeedserverError, SQLAlchemyError) as error:
+            log.warning("it cannot be told whether there are articles: %s", error)
+            return
+        if advice != noted:
+            self._keeper.writer.note(BuildFacts(advice=advice))
+        if advice and advice != self._advice:
+            log.warning("%s", advice)
+        self._advice = advice
 
     def _follow_links(self) -> int:
         """Read files again that link to articles whose address has changed. Returns how many changed.

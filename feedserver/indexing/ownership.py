@@ -25,7 +25,8 @@ def check(history: PublicationHistory, ownership: Ownership) -> None:
             history.place,
             f"belongs to the articles in {', '.join(recorded.roots)},"
             f" not to those in {', '.join(ownership.roots)};"
-            " name another state folder with --state-dir, or go on with --adopt-state",
+            " name another state folder with --state-dir, delete this one if its site is gone for good,"
+            " or go on with --adopt-state",
         )
     ids, wanted = recorded.ids, _ids_of(ownership)
     if ids is not None and ids != wanted:

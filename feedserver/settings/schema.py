@@ -300,7 +300,12 @@ class Settings(Section):
     @property
     def public_url(self) -> str:
         """The URL that all addresses of the site begin with, without a slash at its end."""
-        return self.site.base_url or f"http://{_host_in_url(self.server.host)}:{self.server.port}"
+        return self.site.base_url or self.local_url
+
+    @property
+    def local_url(self) -> str:
+        """The URL at which the server answers on this machine, without a slash at its end."""
+        return f"http://{_host_in_url(self.server.host)}:{self.server.port}"
 
     @property
     def id_authority(self) -> str:

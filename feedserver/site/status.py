@@ -84,6 +84,7 @@ class Details(msgspec.Struct, frozen=True, kw_only=True):
     failure_of_the_index: str | UnsetType = UNSET
     files: dict[Verdict, int] | UnsetType = UNSET
     files_waiting: int | UnsetType = UNSET
+    why_there_is_no_article: str | UnsetType = UNSET
     last_reason_of_a_stale_answer: str | UnsetType = UNSET
     deaths_of_the_indexer: list[str] | UnsetType = UNSET
 
@@ -189,6 +190,7 @@ def inside(publisher: Publisher, deaths: Sequence[Death], root_names: Sequence[s
         reasons,
         files={verdict: verdicts[verdict] for verdict in Verdict if verdict in verdicts},
         files_waiting=facts.pending or 0,
+        why_there_is_no_article=facts.advice or UNSET,
     )
     problems = [Problem(path=_path(key, root_names), finding=finding) for key, finding in findings]
     return Inside(details, problems)
@@ -205,13 +207,17 @@ def in_short(publisher: Publisher, now: datetime) -> str:
     ago = "never" if scan is None else f"{max(0, int((now - scan.finished).total_seconds()))} s ago"
     severities = [finding.severity for _, finding in publisher.reader.findings()]
     parts = [
-        f"last scan {ago}, of {0 if scan is None else scan.files} files",
-        f"{facts.pending or 0} files waiting",
-        f"{severities.count(Severity.ERROR)} problems",
+        f"last scan {ago}, of {_counted(0 if scan is None else scan.files, 'file')}",
+        f"{_counted(facts.pending or 0, 'file')} waiting",
+        _counted(severities.count(Severity.ERROR), "problem"),
     ]
     if change is not None:
         parts.append(f"the last change was published {change.lag:.3f} s after its file")
     return "; ".join(parts)
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def as_json(status: SiteStatus, found: Inside | None) -> bytes:
