@@ -89,17 +89,17 @@ class Selector:
         self._renderer = renderer
         self._clock = clock
 
-    def state(self, request: SelectionRequest) -> SelectionState:
-        """The state of a selection now.
+    def state(self, request: SelectionRequest, address: str = "") -> SelectionState:
+        """The state of a selection now; with the address of a document of it, it is remembered.
 
         Raises:
             IndexNotReadyError: before the first index is complete.
             UnknownSelectionError: if it asks for listings that never existed.
         """
+        reader = self._renderer.reader
         criteria = with_saved_view(request, self._renderer.site)
-        state = self._renderer.reader.selection_state(request.base, criteria)
+        state = reader.selection_state(request.base, criteria, address)
         if state is None:
-            reader = self._renderer.reader
             named = listings_named(request.criteria.condition)
             missing = [key.slug for key in (request.base, *named) if reader.listing(key) is None]
             raise UnknownSelectionError(missing)
@@ -182,7 +182,7 @@ class SelectionSource:
 
     def revision(self, name: SelectionDocument) -> Revision:
         """As `DocumentSource.revision`."""
-        return self._selector.state(name.request).revision
+        return self._selector.state(name.request, name.address).revision
 
     def retraction(self, name: SelectionDocument) -> Revision:
         """As `DocumentSource.retraction`."""

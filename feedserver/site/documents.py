@@ -165,7 +165,7 @@ class SelectionPageSource:
 
     def revision(self, name: SelectionPage) -> Revision:
         """As `DocumentSource.revision`."""
-        return self._publisher.selector.state(name.request).revision
+        return self._publisher.selector.state(name.request, name.address).revision
 
     def retraction(self, name: SelectionPage) -> Revision:
         """As `DocumentSource.retraction`."""
