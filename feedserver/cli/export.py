@@ -121,7 +121,7 @@ def command(
             return
         bring_up_to_date(plan)
         begun = time.perf_counter()
-        with progress_bar("Writing the site") as progress:
+        with progress_bar("Writing the site", "parts") as progress:
             summary = exporting.export(export_plan, target, progress)
     seconds = time.perf_counter() - begun
     if as_json:

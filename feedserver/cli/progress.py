@@ -22,8 +22,8 @@ class Counted(Protocol):
 
 
 @contextmanager
-def progress_bar(what: str) -> Iterator[Callable[[Counted], None]]:
-    """A bar on a terminal, nothing elsewhere."""
+def progress_bar(what: str, unit: str = "files") -> Iterator[Callable[[Counted], None]]:
+    """A bar on a terminal, nothing elsewhere. `unit` is of what is counted."""
     if not sys.stderr.isatty():
         yield lambda _: None
         return
@@ -62,7 +62,7 @@ def progress_bar(what: str) -> Iterator[Callable[[Counted], None]]:
                 description=what,
                 completed=progress.done,
                 total=progress.total,
-                rate=f"{rate:,.0f} files/s",
+                rate=f"{rate:,.0f} {unit}/s",
             )
 
         yield show
