@@ -45,7 +45,7 @@ from feedserver.index.archives import ArchiveDocument, closed_archives
 from feedserver.index.catalogue import CatalogueReader
 from feedserver.index.stores import open_store
 from feedserver.index.values import Selected
-from feedserver.model import Feed, Format
+from feedserver.model import PUBLIC_KINDS, Feed, Format
 from feedserver.settings.sources import Settings
 from feedserver.wiring.planning import store_address
 from feedserver.wiring.publishing import feed_limits, site_facts
@@ -96,7 +96,8 @@ def site_of(job: Job) -> Settings:
 def documents_of(settings: Settings) -> Iterator[Document]:
     """The subscription and archive documents of all listings."""
     with closing(CatalogueReader(open_store(store_address(settings)))) as reader:
-        for state in sorted(reader.states(), key=lambda one: one.key.address):
+        public = [state for state in reader.states() if state.key.kind in PUBLIC_KINDS]
+        for state in sorted(public, key=lambda one: one.key.address):
             selected = reader.select(state.key, 1)
             months, last = (selected.months, selected.open_month) if selected else ({}, 0)
             archives: list[ArchiveDocument | None] = [None]
