@@ -441,8 +441,8 @@ FINDINGS: Mapping[FindingCode, FindingKind] = {
     ),
     FindingCode.DROPPED_VALUE: FindingKind(
         _WARNING,
-        "A value, or a part of it, is not read: the text after ` #`, or `content` in a file that has a body."
-        " Only `feedserver check` reports it.",
+        "A value, or a part of it, is not read: the text after ` #`, `content` in a file that has a body, a"
+        " media type or the size of a picture that cannot be meant. Only `feedserver check` reports it.",
         "Write it as the message says, or remove it.",
     ),
     FindingCode.BYTE_ORDER_MARK: FindingKind(

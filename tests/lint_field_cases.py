@@ -281,6 +281,24 @@ FIELD_CASES: dict[str, Case] = {
             ),
         ),
     ),
+    "an action whose type is no media type": Case(
+        article(f"title: High water\n{REST}\nactions:\n  - url: https://example.org/a.mp3\n    type: mp3"),
+        (
+            (
+                "7:5-14 warning dropped-value: type is not a media type, such as audio/mpeg: 'mp3'; it is "
+                "left out => Write it as the message says, or remove it."
+            ),
+        ),
+    ),
+    "a picture without a width": Case(
+        article(f"title: High water\n{REST}\nimages:\n  - url: https://example.org/a.png\n    width: 0"),
+        (
+            (
+                "7:5-13 warning dropped-value: width is not a size in pixels: '0'; it is left out => Write "
+                "it as the message says, or remove it."
+            ),
+        ),
+    ),
     "a link to a file that is missing": Case(
         article(f"title: High water\n{REST}", "Text.\n\nSee [the pier](pier.md).\n"),
         (

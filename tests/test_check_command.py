@@ -16,6 +16,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 from builders import write_file
 from click.testing import CliRunner, Result
 from fluidattacks_core.sarif import SarifLog
@@ -360,3 +361,24 @@ def test_the_help_names_the_exit_statuses_and_examples() -> None:
 
     assert "Exit status: 0" in told
     assert re.search(r"^ +feedserver check --explain bad-date$", told, re.MULTILINE)
+
+
+# --- The hooks for pre-commit
+
+
+HOOKS = yaml.safe_load((REPOSITORY / ".pre-commit-hooks.yaml").read_text(encoding="utf-8"))
+
+
+def test_the_guide_names_every_hook() -> None:
+    guide = (REPOSITORY / "docs" / "guides" / "checking.md").read_text(encoding="utf-8")
+
+    assert {hook["id"] for hook in HOOKS} <= set(re.findall(r"feedserver-[a-z-]+[a-z]", guide))
+
+
+@pytest.mark.parametrize("hook", HOOKS, ids=lambda hook: hook["id"])
+def test_a_hook_runs_with_the_files_of_a_commit(site: Path, hook: dict[str, str]) -> None:
+    program, *arguments = hook["entry"].split()
+    told = CliRunner().invoke(main, [*arguments, "articles/_news/colon.md", "articles/notes.md"])
+
+    assert program == "feedserver"
+    assert told.exit_code == (0 if "--fix" in arguments else 1)

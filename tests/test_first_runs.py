@@ -362,3 +362,12 @@ def test_kinds_and_parts_of_an_export_are_completed(place: Path) -> None:
     assert completed("feedserver list to") == ["topics"]
     assert completed("feedserver export out --kinds topics,pro") == ["topics,providers"]
     assert completed("feedserver export out --only a") == ["atom", "archives"]
+
+
+def test_verbose_commands_tell_what_they_use(place: Path) -> None:
+    run("index", "tides")
+    told = run("list", "topics", "boats", "--verbose").stderr
+
+    assert "articles: boats" in told
+    assert "state folder: .feedserver-boats-" in told
+    assert "verdicts: 1 article" in run("check", "boats", "--verbose").stderr

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,6 +17,7 @@ import click
 
 from feedserver.cli.options import sources
 from feedserver.cli.presets import say_presets
+from feedserver.cli.voice import detail
 from feedserver.indexing import checker
 from feedserver.indexing.checker import Checked
 from feedserver.indexing.linting.diagnostics import Diagnostic, diagnose, diagnose_file
@@ -56,8 +58,12 @@ def _of_folders(folders: Sequence[str], options: Mapping[str, Any], now: int) ->
     arguments = sources(**options, folders=folders)
     settings = load_settings(**arguments)
     say_presets(**arguments)
+    for root in settings.articles:
+        detail(f"articles: {root.path}" + (f" ({root.preset})" if root.preset else ""))
     plan = plan_of(settings)
     found = checker.check(plan, [str(root.path) for root in settings.articles], now)
+    counts = Counter(one.verdict.value for one in found)
+    detail("verdicts: " + ", ".join(f"{count} {verdict}" for verdict, count in sorted(counts.items())))
     return CheckedBatch(plan, found, list(diagnose(found, plan)), is_whole=True)
 
 

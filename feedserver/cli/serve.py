@@ -12,7 +12,7 @@ from feedserver import __version__
 from feedserver.cli.options import folders, shared_options
 from feedserver.cli.site import site_settings
 from feedserver.cli.state_command import StateCommand
-from feedserver.cli.voice import is_quiet, say
+from feedserver.cli.voice import is_quiet, is_verbose, say
 from feedserver.server.application import Server, check_port
 from feedserver.settings.sources import Settings
 from feedserver.wiring.indexing import prepare_state
@@ -43,8 +43,8 @@ def command(access_log: bool, is_open: bool, **options: Any) -> None:
     _say_where(settings)
     sys.stdout.flush()
     extra: dict[str, object] = {"accesslog": "-"} if access_log else {}
-    if is_quiet():
-        extra["loglevel"] = "warning"
+    if is_quiet() or is_verbose():
+        extra["loglevel"] = "warning" if is_quiet() else "debug"
     if is_open:
         # Imported here, because a server that runs unattended opens no browser.
         from feedserver.cli.browser import open_when_served  # noqa: PLC0415  see above

@@ -6,7 +6,7 @@ from typing import Any
 
 from feedserver.cli.options import sources
 from feedserver.cli.presets import say_presets
-from feedserver.cli.voice import say
+from feedserver.cli.voice import detail, say
 from feedserver.settings.sources import Settings, load_settings
 from feedserver.wiring.own_state import with_own_state
 
@@ -20,12 +20,13 @@ def site_settings(options: dict[str, Any]) -> Settings:
     arguments = sources(**options)
     settings = load_settings(**arguments)
     say_presets(**arguments)
-    if not options.get("folders"):
-        return settings
-    with_state = with_own_state(settings)
+    with_state = with_own_state(settings) if options.get("folders") else settings
     if with_state.state.dir != settings.state.dir:
         say(
             f"{settings.state.dir} belongs to other folders of articles; "
             f"the index of these is in {with_state.state.dir}"
         )
+    for root in with_state.articles:
+        detail(f"articles: {root.path}" + (f" ({root.preset})" if root.preset else ""))
+    detail(f"state folder: {with_state.state.dir}")
     return with_state

@@ -11,8 +11,9 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 
 from feedserver.articles.field_keys import KEYS, keys_of_fields
+from feedserver.articles.fields import Fields, parts_of
 from feedserver.articles.frontmatter import read_front_matter
-from feedserver.articles.nodes import FindingNotes, KeyValue, Scalar
+from feedserver.articles.nodes import FindingNotes, KeyValue, Mapping, Scalar
 from feedserver.articles.rules import ReadingRules
 from feedserver.articles.split_file import DATA_SUFFIXES, SplitFile
 from feedserver.articles.text import quoted
@@ -24,6 +25,12 @@ from feedserver.model import Finding, Verdict
 _TEXTS = ("title", "excerpt", "topics", "category", "authors", "provider")
 # A comment of YAML that was meant as text: `C #4 wins`, `tags: #boats #pier`. Comments begin with a blank.
 _CUT = re.compile(r"[ \t]#(?=[^\s#])")
+# Field, keys in its parts, the values that are read, and what these are. A size that is no number is found by
+# reading.
+_PARTS = (
+    ("actions", ("type", "mime_type"), re.compile(r"[^\s/;]+/[^\s/;]+"), "a media type, such as audio/mpeg"),
+    ("images", ("width", "height"), re.compile(r"(?!\+?0+\Z)[^-].*"), "a size in pixels"),
+)
 
 
 def remarks_on(raw: bytes, path: PurePosixPath, rules: ReadingRules, verdict: Verdict) -> list[Finding]:
@@ -44,6 +51,7 @@ def remarks_on(raw: bytes, path: PurePosixPath, rules: ReadingRules, verdict: Ve
         found += _mistyped_keys(document, rules)
         found += _cut_texts(document, rules)
         found += _unread_content(document, suffix)
+        found += _unread_parts(document, rules)
     return found
 
 
@@ -87,3 +95,23 @@ def _unread_content(document: SplitFile, suffix: str) -> Iterator[Finding]:
         if entry.key.lower() in KEYS["body"] and not entry.value.is_empty:
             message = f"{entry.key} is read in data files only; here the text after the front matter counts"
             yield _finding(FindingCode.DROPPED_VALUE, message, entry)
+
+
+def _unread_parts(document: SplitFile, rules: ReadingRules) -> Iterator[Finding]:
+    """Media types of actions and sizes of pictures that cannot be meant; reading takes others, or none."""
+    fields = Fields(document.fields, rules, FindingNotes())
+    for field, names, is_right, demand in _PARTS:
+        for inner in _entries_of_parts(fields, field):
+            value = inner.value
+            if inner.key.lower() not in names or not isinstance(value, Scalar) or value.is_empty:
+                continue
+            if not is_right.fullmatch(value.text.strip()):
+                message = f"{inner.key} is not {demand}: {quoted(value.text)}; it is left out"
+                yield _finding(FindingCode.DROPPED_VALUE, message, inner)
+
+
+def _entries_of_parts(fields: Fields, field: str) -> Iterator[KeyValue]:
+    for entry in fields.candidates(field):
+        for part in parts_of(entry):
+            if isinstance(part.value, Mapping):
+                yield from part.value.entries
