@@ -20,6 +20,7 @@ workers = 2
 # One of the threads answers while it keeps up; another takes over when a document must be rendered. With
 # gunicorn's own class "gthread", on which this one is built, a few silent clients stop the server, and a
 # cached feed costs nearly twice the CPU if a core is free (docs/measurements.md).
+# `server.engine: granian` of the settings is "feedserver.server.granian_worker.GranianWorker" here.
 worker_class = "feedserver.server.worker.Worker"
 threads = 4
 

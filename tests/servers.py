@@ -15,23 +15,27 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from email.message import Message
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
+from wsgiref.types import StartResponse, WSGIEnvironment
 
 from builders import write_article
 from flask import Flask
 from stores import environment, index_section
 
 from feedserver.indexing.indexer import Indexer
+from feedserver.server.engines import WORKERS
 from feedserver.settings.sources import Settings, load_settings
 from feedserver.wiring.application import make_app
 from feedserver.wiring.indexing import make_plan, prepare_state
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 BASE_URL = "https://feeds.example"
+ENGINES = sorted(WORKERS, reverse=True)  # of `feedserver serve`, the default first
 PATIENCE = 20.0  # seconds; a start takes about two on a busy machine
 
 # Beside a coverage run nothing of the environment may change what the servers do.
@@ -131,7 +135,8 @@ class Server:
         """One request on a connection of its own, so that any worker may answer."""
         connection = http.client.HTTPConnection(self.host, self.port, timeout=PATIENCE)
         try:
-            connection.putrequest(method, path, skip_accept_encoding=True)
+            has_host = "HOST" in map(str.upper, headers or {})
+            connection.putrequest(method, path, skip_host=has_host, skip_accept_encoding=True)
             for name, value in {"Connection": "close", **(headers or {})}.items():
                 connection.putheader(name, value)
             connection.endheaders()
@@ -256,6 +261,25 @@ def serve(folder: Path, *options: str, environ: Mapping[str, str] | None = None)
     with started(command, port, folder, environ) as server:
         server.wait_until_ready()
         yield server
+
+
+def server_app(server: Server) -> Flask:
+    """An application that hands each request on to a server, so that Flask's test client can ask that one."""
+
+    def hand_on(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        headers = ((name, text) for name, text in environ.items() if name.startswith("HTTP_"))
+        sent = {name[5:].replace("_", "-"): text for name, text in headers}
+        if environ["REQUEST_METHOD"] not in ("GET", "HEAD", "OPTIONS"):
+            sent["Content-Length"] = "0"
+        answer = server.ask(environ["REQUEST_URI"].replace(" ", "%20"), sent, environ["REQUEST_METHOD"])
+        own = {"connection", "date", "server"}
+        told = [pair for pair in answer.headers.items() if pair[0].lower() not in own]
+        start_response(f"{answer.status} {HTTPStatus(answer.status).phrase}", told)
+        return [answer.body]
+
+    app = Flask("server", static_folder=None)
+    app.wsgi_app = hand_on  # type: ignore[method-assign]  # Flask's own place for middleware
+    return app
 
 
 def feedserver(

@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from feedserver.server.connections import MOST_HEAD, PIECE, SEND_AT, Connection, Outbox, Waiting
+from feedserver.server.connections import PIECE, SEND_AT, Connection, Outbox, Waiting
+from feedserver.server.limits import MOST_HEAD
 
 HEAD = b"GET /articles.rss HTTP/1.1\r\nHost: feeds.example\r\n\r\n"
 

@@ -1,9 +1,10 @@
 """The modules of `feedserver.server` build on these parts of gunicorn, as they were when they were written.
 
-They are no interface that gunicorn promises. `worker` and `connections` build on most. `application` finds
-the worker of its process by the signal handler that `init_signals` sets, before `init_process` loads the
-application, and its number by the `age` that `spawn_worker` counts. When one changes this test fails: read it
-again beside these modules, change them if necessary, let their tests pass, and write the new digest here.
+They are no interface that gunicorn promises. `worker` and `connections` build on most, `granian_worker` on
+the base class of workers and on the logger. `application` finds the worker of its process by the signal
+handler that `init_signals` sets, before `init_process` loads the application, and its number by the `age`
+that `spawn_worker` counts. When one changes this test fails: read it again beside these modules, change them
+if necessary, let their tests pass, and write the new digest here.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from collections.abc import Callable
 
 import gunicorn
 import pytest
-from gunicorn import http, util
+from gunicorn import glogging, http, util
 from gunicorn.arbiter import Arbiter
 from gunicorn.http import parser, unreader, wsgi
 from gunicorn.http.message import Message, Request
@@ -27,8 +28,13 @@ PARTS: dict[Part, int] = {
     gthread.ThreadWorker: 752_784_037,
     gthread.PollableMethodQueue: 1_531_607_229,
     base.Worker.handle_error: 1_967_285_320,
+    base.Worker.handle_exit: 3_807_843_740,
+    base.Worker.handle_quit: 692_368_403,
     base.Worker.init_process: 290_237_645,
     base.Worker.init_signals: 1_698_967_046,
+    base.Worker.notify: 2_135_989_188,
+    glogging.Logger.access: 1_174_201_884,
+    glogging.Logger.atoms: 19_029_598,
     Arbiter.spawn_worker: 1_790_709_136,
     http.get_parser: 3_084_442_846,
     parser.Parser: 983_303_907,

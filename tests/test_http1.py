@@ -1,22 +1,30 @@
-"""Rules of HTTP/1.1 that gunicorn leaves to its user: one valid Host, and when a connection closes."""
+"""Rules of HTTP/1.1 that the engines leave to their user: one valid Host, and when a connection closes."""
 
 from __future__ import annotations
 
 import socket
+import sys
 from collections.abc import Iterator
 
 import pytest
-from servers import PATIENCE, Server, serve, write_story
+from servers import PATIENCE, REPOSITORY, Server, free_port, started, write_story
 
+from feedserver.server.engines import WORKERS
 from feedserver.server.http1 import is_one_host, says_close
 
+CONFIG = str(REPOSITORY / "config" / "gunicorn.conf.py")
 
-@pytest.fixture(scope="module", params=["feedserver.server.worker.Worker", "gthread"])
+
+@pytest.fixture(scope="module", params=[*WORKERS.values(), "gthread"])
 def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server with one worker: of each engine, and gunicorn's own."""
     folder = tmp_path_factory.mktemp("http1")
     write_story(folder / "articles", "_news/one")
-    environ = {"GUNICORN_CMD_ARGS": f"--worker-class {request.param}"}
-    with serve(folder, "--workers", "1", environ=environ) as server:
+    port = free_port()
+    options = ("--workers", "1", "--worker-class", request.param, "--bind", f"127.0.0.1:{port}")
+    command = [sys.executable, "-m", "gunicorn", "-c", CONFIG, *options, "wsgi:app"]
+    with started(command, port, folder, {"FEEDSERVER_ARTICLES": "[articles]"}) as server:
+        server.wait_until_ready()
         yield server
 
 
@@ -28,7 +36,6 @@ def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         ["[::1]:8000"],
         ["[2001:db8::1]"],
         ["xn--bcher-kva.example"],
-        [""],
         ["a:"],
     ],
 )
@@ -57,6 +64,14 @@ def test_one_valid_host_is_answered(server: Server, hosts: list[str]) -> None:
 def test_a_request_without_one_valid_host_is_refused_and_closed(server: Server, hosts: list[str]) -> None:
     assert status_of(server, "HTTP/1.1", hosts) == 400
     assert not is_one_host(hosts)
+
+
+def test_an_empty_host_is_valid_where_the_engine_can_tell_it_from_none(
+    server: Server, request: pytest.FixtureRequest
+) -> None:
+    is_granian = WORKERS["granian"] in request.node.callspec.params.values()
+    assert status_of(server, "HTTP/1.1", [""]) == (400 if is_granian else 200)
+    assert is_one_host([""])
 
 
 def test_older_requests_need_no_host(server: Server) -> None:
@@ -102,7 +117,7 @@ def test_a_connection_closes_when_close_is_among_its_options(
         while b"\r\n\r\n" not in received and (piece := connection.recv(65536)):
             received += piece
         assert received.startswith(b"HTTP/1.1 200")
-        assert (b"Connection: close" in received) is closes
+        assert (b"connection: close" in received.lower()) is closes
         if closes:
             assert connection.recv(1) == b""
         else:

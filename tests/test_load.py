@@ -13,7 +13,21 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from servers import REPOSITORY, Server, at_once, free_port, index, settings_of, started, write_story
+from servers import (
+    ENGINES,
+    PATIENCE,
+    REPOSITORY,
+    Answer,
+    Server,
+    at_once,
+    free_port,
+    index,
+    settings_of,
+    started,
+    write_story,
+)
+
+from feedserver.server.engines import WORKERS
 
 CONFIG = str(REPOSITORY / "config" / "gunicorn.conf.py")
 TOPICS = 170  # in three formats: some 500 feeds
@@ -31,27 +45,30 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+on_each_engine = pytest.mark.parametrize("engine", ENGINES)
+
+
 @contextlib.contextmanager
-def gunicorn(folder: Path, *options: str) -> Iterator[Server]:
-    """gunicorn with the project's configuration, over the folder's state."""
+def gunicorn(folder: Path, engine: str) -> Iterator[Server]:
+    """gunicorn with the project's configuration and an engine, over the folder's state."""
     environ = {
         "FEEDSERVER_ARTICLES": f"[{folder / 'articles'}]",
         "FEEDSERVER_SITE__BASE_URL": "https://feeds.example",
         "FEEDSERVER_STATE__DIR": str(folder / "state"),
     }
     port = free_port()
-    bind = ("--bind", f"127.0.0.1:{port}")
-    with started(
-        [sys.executable, "-m", "gunicorn", "-c", CONFIG, *options, *bind, "wsgi:app"], port, folder, environ
-    ) as server:
+    options = ("-c", CONFIG, "-k", WORKERS[engine], "--bind", f"127.0.0.1:{port}")
+    command = [sys.executable, "-m", "gunicorn", *options, "wsgi:app"]
+    with started(command, port, folder, environ) as server:
         server.wait_until_ready()
         yield server
 
 
-def test_a_deploy_with_an_empty_cache_serves_all_who_ask_at_once(folder: Path) -> None:
+@on_each_engine
+def test_a_deploy_with_an_empty_cache_serves_all_who_ask_at_once(folder: Path, engine: str) -> None:
     feeds = [f"/topics/topic-{n}.{suffix}" for n in range(TOPICS) for suffix in ("rss", "atom", "json")]
     statuses: Counter[int] = Counter()
-    with gunicorn(folder) as server:
+    with gunicorn(folder, engine) as server:
 
         def ask(number: int) -> None:
             for path in feeds[number::CLIENTS]:
@@ -87,10 +104,19 @@ class Clients:
         for thread in self._threads:
             thread.join()
 
+    def leave(self) -> None:
+        """Called by each client when it has asked for the last time."""
+
     def _run(self, number: int) -> None:
+        try:
+            self._ask_on(number)
+        finally:
+            self.leave()
+
+    def _ask_on(self, number: int) -> None:
         while not self._stop.is_set():
             try:
-                answer = self._server.ask(f"/topics/topic-{number}.rss")
+                answer = self.ask(f"/topics/topic-{number}.rss")
             except (OSError, http.client.HTTPException) as error:
                 self.failures.append(repr(error))
                 continue
@@ -98,14 +124,49 @@ class Clients:
             if answer.status != 200 or not answer.body.rstrip().endswith(b"</rss>"):
                 self.failures.append(f"{answer.status} {answer.body[-80:]!r}")
 
+    def ask(self, path: str) -> Answer:
+        """One request."""
+        return self._server.ask(path)
+
     def wait_for_answers(self, count: int) -> None:
         """Wait until so many more were answered."""
         wanted = self.answers + count
         self._server.wait_for(lambda: self.answers >= wanted)
 
 
-def test_a_reload_under_load_fails_no_request(folder: Path) -> None:
-    with gunicorn(folder) as server, Clients(server) as clients:
+class KeepingClients(Clients):
+    """Clients that keep their connection until the server says that it closes it."""
+
+    def __init__(self, server: Server, count: int = 4) -> None:
+        super().__init__(server, count)
+        self._kept = threading.local()
+
+    def ask(self, path: str) -> Answer:
+        """One request, on the connection of this thread."""
+        connection: http.client.HTTPConnection | None = getattr(self._kept, "connection", None)
+        if connection is None:
+            connection = http.client.HTTPConnection("127.0.0.1", self._server.port, timeout=PATIENCE)
+        self._kept.connection = None
+        connection.request("GET", path)
+        response = connection.getresponse()
+        answer = Answer(response.status, response.headers, response.read())
+        if answer["Connection"].lower() == "close":
+            connection.close()
+        else:
+            self._kept.connection = connection
+        return answer
+
+    def leave(self) -> None:
+        """Close the connection of this thread."""
+        connection: http.client.HTTPConnection | None = getattr(self._kept, "connection", None)
+        if connection is not None:
+            connection.close()
+
+
+@on_each_engine
+@pytest.mark.parametrize("kind", [Clients, KeepingClients])
+def test_a_reload_under_load_fails_no_request(folder: Path, engine: str, kind: type[Clients]) -> None:
+    with gunicorn(folder, engine) as server, kind(server) as clients:
         clients.wait_for_answers(50)
         for _ in range(2):
             old = server.family()
@@ -115,9 +176,10 @@ def test_a_reload_under_load_fails_no_request(folder: Path) -> None:
         assert clients.failures == []
 
 
-def test_a_stop_under_load_cuts_no_answer_short(folder: Path) -> None:
+@on_each_engine
+def test_a_stop_under_load_cuts_no_answer_short(folder: Path, engine: str) -> None:
     """The network tells a client that it gets no answer; no client gets half a feed or an error."""
-    with gunicorn(folder) as server:
+    with gunicorn(folder, engine) as server:
         with Clients(server) as clients:
             clients.wait_for_answers(50)
             assert server.stop() == 0

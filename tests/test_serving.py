@@ -18,6 +18,7 @@ from pathlib import Path
 
 import pytest
 from servers import (
+    ENGINES,
     PATIENCE,
     REPOSITORY,
     Server,
@@ -34,17 +35,21 @@ from feedserver.errors import PortError, ServerBusyError
 from feedserver.indexing import lock
 from feedserver.indexing.lock import ServersLock, server_of
 from feedserver.server.application import check_port
+from feedserver.server.engines import WORKERS
 
 CONFIG = str(REPOSITORY / "config" / "gunicorn.conf.py")
 ENOUGH = 20  # connections of their own, after which both workers have answered (one in a million has not)
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+on_each_engine = pytest.mark.parametrize("engine", ENGINES)
+
+
+@pytest.fixture(scope="module", params=ENGINES)
+def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server with two workers that runs through this module; every test has stories of its own."""
     folder = tmp_path_factory.mktemp("serving")
     write_story(folder / "articles", "first", topics=["Constant"], body="Some text. " * 100)
-    with serve(folder, "articles") as server:
+    with serve(folder, "articles", "--engine", request.param) as server:
         yield server
 
 
@@ -75,7 +80,7 @@ def test_all_workers_give_the_same_bytes_and_validators(server: Server, suffix: 
     assert answers[0].status == 200
 
 
-def test_conditions_encodings_and_head_work_through_gunicorn(server: Server) -> None:
+def test_conditions_encodings_and_head_work_through_the_server(server: Server) -> None:
     path = "/topics/constant.rss"
     plain = server.ask(path)
     packed = server.ask(path, {"Accept-Encoding": "gzip"})
@@ -238,10 +243,13 @@ def assert_all_end(pids: set[int], patience: float = 10.0) -> None:
         time.sleep(0.05)
 
 
+@on_each_engine
 @pytest.mark.parametrize(("number", "group"), [(signal.SIGTERM, False), (signal.SIGINT, True)])
-def test_a_stopped_server_leaves_no_process_behind(tmp_path: Path, number: int, group: bool) -> None:
+def test_a_stopped_server_leaves_no_process_behind(
+    tmp_path: Path, number: int, group: bool, engine: str
+) -> None:
     write_story(tmp_path / "articles", "one")
-    with serve(tmp_path, "articles", "--workers", "3") as server:
+    with serve(tmp_path, "articles", "--workers", "3", "--engine", engine) as server:
         server.wait_for(lambda: len(indexers(server)) == 1)
         family = server.family()
         assert len(family) >= 4
@@ -253,9 +261,10 @@ def test_a_stopped_server_leaves_no_process_behind(tmp_path: Path, number: int, 
         assert "Exception" not in server.said()
 
 
-def test_when_a_server_is_killed_its_workers_and_its_indexer_end(tmp_path: Path) -> None:
+@on_each_engine
+def test_when_a_server_is_killed_its_workers_and_its_indexer_end(tmp_path: Path, engine: str) -> None:
     write_story(tmp_path / "articles", "one")
-    with serve(tmp_path, "articles") as server:
+    with serve(tmp_path, "articles", "--engine", engine) as server:
         server.wait_for(lambda: len(indexers(server)) == 1)
         family = server.family()
         server.stop(signal.SIGKILL)
@@ -342,7 +351,15 @@ def gunicorn_environment(folder: Path) -> dict[str, str]:
 
 
 @pytest.mark.parametrize(
-    "options", [["-c", CONFIG, "--preload"], ["-w", "2"], ["-w", "2", "--preload"]], ids=" ".join
+    "options",
+    [
+        ["-c", CONFIG, "--preload"],
+        ["-c", CONFIG, "-k", WORKERS["granian"]],
+        ["-c", CONFIG, "-k", WORKERS["granian"], "--preload"],
+        ["-w", "2"],
+        ["-w", "2", "--preload"],
+    ],
+    ids=" ".join,
 )
 def test_gunicorn_serves_and_indexes_with_and_without_our_configuration(
     tmp_path: Path, options: list[str]
@@ -427,12 +444,14 @@ def test_gunicorn_does_not_serve_from_the_index_of_other_settings(tmp_path: Path
             assert f"{tmp_path}/state: is in use by process {indexer.process.pid}, which" in refused.said()
 
 
+@on_each_engine
 @pytest.mark.parametrize("more", ["", "scan: {max_file_size: 100000}"], ids=["feeds", "index"])
-def test_after_a_reload_gunicorn_serves_with_the_new_settings(tmp_path: Path, more: str) -> None:
+def test_after_a_reload_gunicorn_serves_with_the_new_settings(tmp_path: Path, more: str, engine: str) -> None:
     write_story(tmp_path / "articles", "one")
     (tmp_path / "feedserver.yaml").write_text("site: {title: Before}\n")
     port = free_port()
-    command = [*GUNICORN, "-c", CONFIG, "--bind", f"127.0.0.1:{port}", "wsgi:app"]
+    bind = ("--bind", f"127.0.0.1:{port}", "wsgi:app")
+    command = [*GUNICORN, "-c", CONFIG, "-k", WORKERS[engine], *bind]
     with started(command, port, tmp_path, gunicorn_environment(tmp_path)) as server:
         server.wait_until_ready()
         assert b"Before" in server.ask("/").body
@@ -449,7 +468,7 @@ def test_after_a_reload_gunicorn_serves_with_the_new_settings(tmp_path: Path, mo
         assert "Traceback" not in server.said()
 
 
-@pytest.mark.parametrize("options", [["-c", CONFIG], ["--preload"]], ids=" ".join)
+@pytest.mark.parametrize("options", [["-c", CONFIG], ["-k", WORKERS["granian"]], ["--preload"]], ids=" ".join)
 def test_under_gunicorn_each_problem_of_the_settings_is_one_line_and_it_gives_up(
     tmp_path: Path, options: list[str]
 ) -> None:
@@ -490,14 +509,17 @@ def test_a_folder_that_is_a_link_is_followed_when_it_leads_elsewhere(tmp_path: P
         assert b"From release two" in server.ask("/articles.rss").body
 
 
+@on_each_engine
 @pytest.mark.parametrize(
     ("host", "named"), [("::1", "[::1]"), ("127.0.0.2", "127.0.0.2"), ("localhost", "localhost")]
 )
-def test_the_url_assumed_is_the_address_that_is_served(tmp_path: Path, host: str, named: str) -> None:
+def test_the_url_assumed_is_the_address_that_is_served(
+    tmp_path: Path, host: str, named: str, engine: str
+) -> None:
     write_story(tmp_path / "articles", "story")
     port = free_port()
     command = [sys.executable, "-m", "feedserver", "serve", "--host", host, "--port", str(port)]
-    with started(command, port, tmp_path) as server:
+    with started([*command, "--engine", engine], port, tmp_path) as server:
         server.host = host
         server.wait_until_ready()
         url = f"http://{named}:{port}"

@@ -12,15 +12,18 @@ from pathlib import Path
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 import pytest
-from servers import REPOSITORY, Server, alive, free_port, serve, started, write_story
+from servers import ENGINES, REPOSITORY, Server, alive, free_port, serve, started, write_story
 
 from feedserver.errors import SettingsError, StateError
 from feedserver.index.sqlite import builds
 from feedserver.indexing.lock import ServersLock
+from feedserver.server.engines import WORKERS
 from feedserver.server.waiting import RETRY_SECONDS, WaitingApplication, unavailable
 
 CONFIG = str(REPOSITORY / "config" / "gunicorn.conf.py")
 ENOUGH = 20
+
+on_each_engine = pytest.mark.parametrize("engine", ENGINES)
 
 
 def asked(application: WSGIApplication, path: str = "/articles.rss") -> tuple[str, dict[str, str], bytes]:
@@ -105,9 +108,9 @@ def statuses(server: Server, path: str = "/articles.rss") -> set[int]:
 
 
 @contextmanager
-def two_workers(folder: Path) -> Iterator[Server]:
+def two_workers(folder: Path, engine: str) -> Iterator[Server]:
     write_story(folder / "articles", "one", title="Version 1")
-    with serve(folder, "articles", "--workers", "2") as server:
+    with serve(folder, "articles", "--workers", "2", "--engine", engine) as server:
         server.wait_for(lambda: len(workers(server)) == 2)
         server.ask("/articles.rss")
         yield server
@@ -122,8 +125,9 @@ def assert_heals(server: Server) -> None:
     )
 
 
-def test_a_worker_that_meets_a_damaged_history_starts(tmp_path: Path) -> None:
-    with two_workers(tmp_path) as server:
+@on_each_engine
+def test_a_worker_that_meets_a_damaged_history_starts(tmp_path: Path, engine: str) -> None:
+    with two_workers(tmp_path, engine) as server:
         state = tmp_path / ".feedserver"
         for path in state.glob(f"{builds.HISTORY_FILE}-*"):
             path.unlink()
@@ -133,8 +137,11 @@ def test_a_worker_that_meets_a_damaged_history_starts(tmp_path: Path) -> None:
         assert_heals(server)
 
 
-def test_a_worker_that_cannot_use_its_state_answers_from_what_is_there_and_heals(tmp_path: Path) -> None:
-    with two_workers(tmp_path) as server:
+@on_each_engine
+def test_a_worker_that_cannot_use_its_state_answers_from_what_is_there_and_heals(
+    tmp_path: Path, engine: str
+) -> None:
+    with two_workers(tmp_path, engine) as server:
         lock = tmp_path / ".feedserver" / ServersLock.NAME
         lock.rename(tmp_path / "lock")
         lock.mkdir()  # which no user can open as a file
@@ -148,13 +155,15 @@ def test_a_worker_that_cannot_use_its_state_answers_from_what_is_there_and_heals
         assert_heals(server)
 
 
-def test_a_worker_that_meets_wrong_settings_waits_for_right_ones(tmp_path: Path) -> None:
+@on_each_engine
+def test_a_worker_that_meets_wrong_settings_waits_for_right_ones(tmp_path: Path, engine: str) -> None:
     write_story(tmp_path / "articles", "one", title="Version 1")
     settings = tmp_path / "feedserver.yaml"
     right = "articles: [articles]\nsite: {base_url: 'https://feeds.example'}\n"
     settings.write_text(right, encoding="utf-8")
     port = free_port()
-    command = [sys.executable, "-m", "gunicorn", "-c", CONFIG, "--bind", f"127.0.0.1:{port}", "wsgi:app"]
+    options = ("-c", CONFIG, "-k", WORKERS[engine], "--bind", f"127.0.0.1:{port}")
+    command = [sys.executable, "-m", "gunicorn", *options, "wsgi:app"]
     with started(command, port, tmp_path) as server:
         server.wait_for(lambda: server.ask("/readyz").status == 200, patience=90)
         server.wait_for(lambda: len(workers(server)) == 2)
@@ -169,14 +178,15 @@ def test_a_worker_that_meets_wrong_settings_waits_for_right_ones(tmp_path: Path)
         assert_heals(server)
 
 
-def test_a_first_start_with_a_state_that_cannot_be_used_ends_with_one_sentence(tmp_path: Path) -> None:
+@on_each_engine
+def test_a_first_start_with_a_state_that_cannot_be_used_ends_with_one_sentence(
+    tmp_path: Path, engine: str
+) -> None:
     write_story(tmp_path / "articles", "one")
     (tmp_path / "state").write_text("a file", encoding="utf-8")
     port = free_port()
-    command = [
-        sys.executable, "-m", "gunicorn", "-c", CONFIG, "--workers", "1", "--bind", f"127.0.0.1:{port}",
-        "wsgi:app",
-    ]  # fmt: skip
+    options = ("-c", CONFIG, "-k", WORKERS[engine], "--workers", "1", "--bind", f"127.0.0.1:{port}")
+    command = [sys.executable, "-m", "gunicorn", *options, "wsgi:app"]
     environ = {"FEEDSERVER_ARTICLES": "[articles]", "FEEDSERVER_STATE__DIR": "state"}
     with started(command, port, tmp_path, environ) as server:
         assert server.process.wait(60) != 0

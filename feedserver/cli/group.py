@@ -31,7 +31,7 @@ SUMMARIES: Mapping[str, str] = MappingProxyType(
         "init": "Write a settings file for the folder of articles that is here.",
         "list": "List articles, or what there are feeds of, with counts, last change and addresses.",
         "render": "Print one feed, such as /topics/ai.atom, as the server would send it.",
-        "serve": "Serve the feeds of the article FOLDERs, behind gunicorn.",
+        "serve": "Serve the feeds of the article FOLDERs, behind gunicorn or granian.",
         "state": "Move the publication history between the state folder and a database.",
     }
 )

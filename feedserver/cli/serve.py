@@ -14,6 +14,7 @@ from feedserver.cli.site import site_settings
 from feedserver.cli.state_command import StateCommand
 from feedserver.cli.voice import is_quiet, is_verbose, say
 from feedserver.server.application import Server, check_port
+from feedserver.server.engines import WORKERS, check_engine
 from feedserver.settings.sources import Settings
 from feedserver.wiring.indexing import prepare_state
 from feedserver.wiring.serving import join_servers
@@ -32,11 +33,15 @@ Examples:
 @click.option("--host", metavar="ADDRESS", help="Where to listen. [default: 127.0.0.1]")
 @click.option("--port", type=int, help="Where to listen. [default: 8000]")
 @click.option("--workers", type=int, help="Number of worker processes. [default: 2]")
+@click.option(
+    "--engine", type=click.Choice(list(WORKERS)), help="What answers in the workers. [default: gunicorn]"
+)
 @click.option("--access-log", is_flag=True, help="Print a line per request.")
 @click.option("--open", "is_open", is_flag=True, help="Open the site in a browser once it is served.")
 def command(access_log: bool, is_open: bool, **options: Any) -> None:
-    """Serve the feeds of the article FOLDERs, behind gunicorn."""
+    """Serve the feeds of the article FOLDERs, behind gunicorn or granian."""
     settings = site_settings(options)
+    check_engine(settings.server.engine)
     prepare_state(settings)
     lock = join_servers(settings)
     check_port(settings.server.host, settings.server.port)

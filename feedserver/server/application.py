@@ -1,8 +1,9 @@
 """Runs the application behind gunicorn: options, hooks, and the entry for other servers.
 
 `feedserver serve` runs gunicorn in this process with `gunicorn_options`; `config/gunicorn.conf.py` has the
-same options for `gunicorn -c`. Obstacles to the start of a server are found before gunicorn runs, and
-reported in one sentence. Nothing is served or indexed here. Importing this module starts nothing.
+same options for `gunicorn -c`. Options and hooks are the same for both engines. Obstacles to the start of a
+server are found before gunicorn runs, and reported in one sentence. Nothing is served or indexed here.
+Importing this module starts nothing.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from gunicorn.workers.base import Worker as GunicornWorker
 
 from feedserver.errors import FeedserverError, ForeignStateError, PortError, StateError
 from feedserver.indexing.lock import server_of
+from feedserver.server.engines import WORKERS
 from feedserver.server.http1 import pre_request
 from feedserver.server.waiting import WaitingApplication, sentences, unavailable
 from feedserver.settings.sources import Settings, load_settings
@@ -36,7 +38,7 @@ def gunicorn_options(settings: Settings) -> dict[str, object]:
     return {
         "bind": f"{host}:{server.port}",
         "workers": server.workers,
-        "worker_class": "feedserver.server.worker.Worker",
+        "worker_class": WORKERS[server.engine],
         "threads": server.threads,
         "keepalive": 5,
         "timeout": 30,

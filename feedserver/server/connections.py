@@ -21,8 +21,7 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
-# Bytes of a request head. nginx accepts as much, in four buffers of 8 kB.
-MOST_HEAD = 32_768
+from feedserver.server.limits import MOST_HEAD
 
 # Bytes of one read. A head has some 500.
 PIECE = 16_384

@@ -8,7 +8,7 @@ address takes one: a request with a body is answered, and its connection is clos
 has a deadline. At the limit of connections, the one that has waited longest is closed for the next.
 
 Parsing, responses, reload and stop stay gunicorn's; the hook in `http1` refuses requests that its parser
-should refuse. This is the only module that knows the internals of gunicorn 27;
+should refuse. This is the only module that knows the internals of gunicorn's `gthread` 27;
 `tests/test_gunicorn_internals.py` fails when a method that it builds on has changed. It does not know the
 application. TLS, HTTP/2 and the PROXY protocol are left to a proxy, or to `-k gthread`.
 """
@@ -16,7 +16,6 @@ application. TLS, HTTP/2 and the PROXY protocol are left to a proxy, or to `-k g
 from __future__ import annotations
 
 import errno
-import resource
 import selectors
 import sys
 import time
@@ -29,29 +28,19 @@ from gunicorn.http.body import LengthReader
 from gunicorn.http.errors import LimitRequestHeaders, NoMoreData
 from gunicorn.workers.gthread import ThreadWorker
 
-from feedserver.server.connections import MOST_HEAD, Connection, Waiting
+from feedserver.server.connections import Connection, Waiting
+from feedserver.server.limits import (
+    CLOSING_SECONDS,
+    HEAD_SECONDS,
+    MOST_HEAD,
+    SENDING_SECONDS,
+    SWITCH,
+    most_connections,
+)
 from feedserver.server.relay import LATE, Relay
-
-# Seconds for a whole request head, from the connection or from the first byte of a further request.
-HEAD_SECONDS = 10.0
-
-# Seconds without an acknowledged byte, until a response is given up.
-SENDING_SECONDS = 20.0
-
-# Seconds for a client to hang up when its connection is closed and, in a worker that stops, for a request
-# that may be on its way. gunicorn has the same two.
-CLOSING_SECONDS = 2.0
 
 # Bytes of responses that wait for their clients.
 MOST_UNSENT = 64_000_000
-
-# Descriptors for everything but connections: index, publication history, cache, listeners.
-OTHER_DESCRIPTORS = 256
-
-# Seconds between switches of the interpreter's lock (GIL), instead of Python's 5 ms. While documents are
-# rendered, cached answers wait for a switch at each system call: their median was 5.9 ms and is 0.9 ms, for
-# 2 to 4 % more rendering time (docs/measurements.md).
-SWITCH = 0.0002
 
 # Seconds to wait if the system has no descriptor left.
 PAUSE = 0.01
@@ -90,10 +79,9 @@ class Worker(ThreadWorker):
     def init_process(self) -> None:
         """Called by gunicorn after the fork; returns when the worker ends."""
         sys.setswitchinterval(SWITCH)
-        most = max(1, min(self.cfg.worker_connections, _descriptors(self.cfg.worker_connections)))
-        self._most_connections = most
+        self._most_connections = most_connections(self.cfg.worker_connections)
         # gunicorn's loop stops accepting at this number. It is one above our limit, at which one is dropped.
-        self.worker_connections = most + 1
+        self.worker_connections = self._most_connections + 1
         super().init_process()
 
     def get_thread_pool(self) -> Relay:  # type: ignore[override]  # likewise
@@ -337,13 +325,3 @@ def _leave_body(request: Any) -> None:
     if not isinstance(reader, LengthReader) or reader.length:
         request.force_close()
         request._expected_100_continue = False  # noqa: SLF001  there is no other way
-
-
-def _descriptors(wanted: int) -> int:
-    """How many connections the system has descriptors for, after asking it for more if they are too few."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    needed = wanted + OTHER_DESCRIPTORS
-    if soft != resource.RLIM_INFINITY and soft < needed:
-        soft = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-    return wanted if soft == resource.RLIM_INFINITY else soft - OTHER_DESCRIPTORS

@@ -243,6 +243,7 @@ class StateSettings(Section):
 class ServerSettings(Section):
     """The server process."""
 
+    engine: Literal["gunicorn", "granian"] = "gunicorn"
     host: Text = "127.0.0.1"
     port: Annotated[StrictInt, Field(ge=1, le=65_535)] = 8000
     workers: Positive = 2
