@@ -76,6 +76,18 @@ def test_whatever_is_wrong_with_yaml_the_place_is_in_the_file(front: str) -> Non
         assert 1 <= one.extent.line <= text.count("\n") + 1
 
 
+@pytest.mark.parametrize(
+    "front",
+    ['a: "x\nb"\n' * 10_000 + 'c: "d" e', "a: b\n" * 10_000 + "c: d: e", "a: b\n" * 10_000 + "\tc: d"],
+    ids=["quotes", "keys", "tab"],
+)
+def test_the_place_in_a_long_file_is_that_of_the_mistake(front: str) -> None:
+    found = diagnostics_of(article(front))
+    (line,) = {one.extent.line for one in found if one.code is FindingCode.YAML_SYNTAX}
+
+    assert line == front.count("\n") + 2
+
+
 # --- Keys that look like known ones
 
 

@@ -9,7 +9,7 @@ around it; a message that none knows is passed on as it is. Called for broken fi
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import yaml
@@ -24,6 +24,11 @@ TOO_DEEP = "this line is indented deeper than the key before it"
 CONFLICT = "the file holds conflict markers of a version control system"
 NO_COLON = "this line has no colon, so it is no key, and it does not continue a value either"
 ITEM = "an item of a list is here, where a key should be"
+
+_NO_START = "found character that cannot start any token"
+
+# Lines before the problem that are looked at. All 330,000 of a file of 1 MB took 0.7 s; it may take 1 s.
+_MOST_LINES = 5_000
 
 # A key, an item, or both, and the quote with which the value begins.
 _OPENED = re.compile(r"""[ \t]*+(?:-[ ]++)?+(?:["']?[\w.-]++["']?[ ]*+:[ \t]++)?+(?:-[ ]++)?+(["'])""")
@@ -64,6 +69,11 @@ class _Seen(NamedTuple):
         """The line at which the part begins that libyaml was reading."""
         return self.lines[self.begun_line] if self.begun_line < len(self.lines) else ""
 
+    def lines_before(self) -> Iterator[tuple[int, str]]:
+        """The lines up to that of the problem, each with its number; of many the last ones."""
+        first = max(0, self.line + 1 - _MOST_LINES)
+        return enumerate(self.lines[first : self.line + 1], first)
+
     def here(self, reason: str) -> YamlFault:
         """A fault at the place of the problem."""
         return YamlFault(self.line, self.column, reason)
@@ -88,7 +98,7 @@ def explain(error: yaml.MarkedYAMLError, text: str) -> YamlFault:
 
 
 def _conflict(seen: _Seen) -> YamlFault | None:
-    for number, line in enumerate(seen.lines[: seen.line + 1]):
+    for number, line in seen.lines_before():
         if _CONFLICT.match(line):
             return YamlFault(number, 0, CONFLICT)
     return None
@@ -99,7 +109,7 @@ def _unclosed_quote(seen: _Seen) -> YamlFault | None:
     if seen.context == "while scanning a quoted scalar":
         return seen.at_begin(reason)
     place, quote = None, ""
-    for number, line in enumerate(seen.lines[: seen.line + 1]):
+    for number, line in seen.lines_before():
         if place is not None:
             if quote not in line:
                 continue
@@ -120,10 +130,10 @@ def _is_begin_of_value(before: str) -> bool:
 
 def _wrong_first_character(seen: _Seen) -> YamlFault | None:
     mark = seen.text[seen.column : seen.column + 1]
-    if seen.problem == "found character that cannot start any token" and mark == "\t":
+    if mark == "\t" and seen.problem in (_NO_START, "found a tab character that violates indentation"):
         return seen.here(TAB)
     if mark and seen.problem in (
-        "found character that cannot start any token",
+        _NO_START,
         "did not find expected node content",
         "mapping keys are not allowed in this context",
     ):
@@ -145,7 +155,7 @@ def _colon_in_value(seen: _Seen) -> YamlFault | None:
     key = _KEY.match(seen.text)
     if key and key.end() <= seen.column:
         return seen.here(COLON_IN_VALUE)
-    for number, line in enumerate(seen.lines[: seen.line + 1]):
+    for number, line in seen.lines_before():
         if tight := _TIGHT_KEY.match(line) or _NO_BREAK.match(line):
             return YamlFault(number, tight.end(), _missing_blank(line, tight.end()))
     return YamlFault(seen.line, _indent(seen.text), TOO_DEEP)
