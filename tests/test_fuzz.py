@@ -10,6 +10,7 @@ import fuzz
 import pytest
 
 from feedserver.articles.reading import read_article
+from feedserver.articles.selections.values import ListingRules
 from feedserver.articles.visibility import Visibility
 from feedserver.index.file_values import FileContent
 from feedserver.model import Reading, Verdict
@@ -33,7 +34,7 @@ def test_every_file_of_the_corpus_is_an_article_or_taxonomy() -> None:
 
 
 def test_an_exception_of_a_reader_is_found_with_its_seed(monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(reading: Reading) -> FileContent:
+    def fail(_reading: Reading, _rules: ListingRules) -> FileContent:
         raise ZeroDivisionError
 
     monkeypatch.setattr(fuzz, "content_of", fail)

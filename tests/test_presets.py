@@ -730,12 +730,12 @@ def test_folders_are_categories_as_the_settings_say(
             {"a.md": "Text", "b.md": "Text", "c.md": front("title: A")},
             "2 have no front matter; if another program",
         ),
-        ({"a.md": front("title: A\nlink: https://e.example/")}, "1 have no date; dates.from_file_name takes"),
-        ({"a.md": front("title: A\ndate: 2024-05-01")}, "1 have no address; set articles[].base_url"),
-        ({"a.md": front("date: 2024-05-01\nlink: https://e.example/")}, "1 have no title; articles[].titles"),
-        ({"a.md": front("title: A\ndraft: true")}, "1 are hidden by a key such as draft"),
-        ({"a.md": "---\ntitle: [\n---\n"}, "1 have an error; see above"),
-        ({"a.md": ""}, "1 are empty"),
+        ({"a.md": front("title: A\nlink: https://e.example/")}, "1 has no date; dates.from_file_name takes"),
+        ({"a.md": front("title: A\ndate: 2024-05-01")}, "1 has no address; set articles[].base_url"),
+        ({"a.md": front("date: 2024-05-01\nlink: https://e.example/")}, "1 has no title; articles[].titles"),
+        ({"a.md": front("title: A\ndraft: true")}, "1 is hidden by a key such as draft"),
+        ({"a.md": "---\ntitle: [\n---\n"}, "1 has an error; see above"),
+        ({"a.md": ""}, "1 is empty"),
     ],
 )
 def test_a_folder_without_an_article_says_why(tmp_path: Path, files: dict[str, str], reason: str) -> None:
