@@ -113,7 +113,9 @@ PAGES: dict[str, Callable[[str], str]] = {
     "selection": lambda text: pages.selection_page(
         site(text), feed_of(article_of(text), text=text), "/articles?q=x&topic=ai", text
     ),
-    "selections": lambda text: pages.selections_page(site(text)),
+    "selections": lambda text: pages.selections_page(
+        site(text), [summary_of(title=text)], [summary_of(title=text)], 50
+    ),
     "status": lambda text: pages.status_page(
         site(text), {"ready": True, "index": {"root": text, "scanned": MOMENT}}, [problem_of(text)]
     ),
@@ -256,7 +258,9 @@ def test_a_page_loads_nothing_from_elsewhere_and_holds_no_inline_script_or_style
     assert not root.findall(".//style")
     assert not [name for element in root.iter() for name in element.attrib if name[:2] == "on"]
     assert not root.findall(".//*[@style]")
-    assert not root.findall(".//form")
+    for form in root.findall(".//form"):
+        assert form.get("method") == "get"
+        assert form.get("action", "").startswith("/news/")
     for script in root.findall(".//script"):
         assert script.get("src", "").startswith("/news/static/")
         assert not script.text
@@ -295,8 +299,11 @@ def test_a_page_can_be_used_without_seeing_it(page: Callable[[str], str]) -> Non
     for element in root.iter():
         if "aria-labelledby" in element.attrib:
             assert element.get("aria-labelledby") in ids
-    for field in (*root.findall(".//input"), *root.findall(".//button")):
-        assert field.get("aria-label")
+    labelled = {label.get("for") for label in root.findall(".//label")}
+    in_labels = {id(field) for label in root.findall(".//label") for field in label}
+    for field in (*root.findall(".//input"), *root.findall(".//select"), *root.findall(".//button")):
+        is_named = field.get("aria-label") or field.get("id") in labelled or id(field) in in_labels
+        assert is_named or "".join(field.itertext()).strip()
 
 
 def test_static_files_are_linked_with_the_digest_of_what_they_hold() -> None:

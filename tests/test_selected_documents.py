@@ -173,6 +173,17 @@ def test_every_example_of_the_help_is_a_selection(site: SelectiveSite, example: 
 FILM = "---\ntitle: Film\ndate: 2024-05-01\nwebUrl: https://gazette.example/film\ntype: video\n---\n"
 
 
+def test_the_form_of_the_site_makes_a_selection_without_javascript(client: FlaskClient) -> None:
+    form = "q=robot&topic=AI&not_topic=&provider=&not_provider=&since=&sort=heat&limit="
+    response = client.get(f"/articles?{form}")
+    assert response.headers["Location"] == f"{BASE_URL}/articles?topic=ai&q=robot&sort=heat"
+    text = client.get("/selections").get_data(as_text=True)
+    for name in ("q", "topic", "not_topic", "provider", "not_provider", "since", "sort", "limit", "fold"):
+        assert f'name="{name}"' in text
+    assert '<option value="Toys">' in text
+    assert "form-action 'self'" in client.get("/selections").headers["Content-Security-Policy"]
+
+
 def test_the_site_explains_its_parameters(client: FlaskClient) -> None:
     text = client.get("/selections").get_data(as_text=True)
     for one in HELP:
@@ -292,7 +303,7 @@ def test_selections_and_the_search_can_be_switched_off(tmp_path: Path) -> None:
     assert deaf.get("/articles.rss?topic=ai&topic=toys").status_code == 200
     response = deaf.get("/articles.rss?topic=ai&q=robot")
     assert response.status_code == 400
-    assert "the search is switched off on this site" in response.get_data(as_text=True)
+    assert "the search for words (q) is switched off on this site" in response.get_data(as_text=True)
 
 
 # --- Counts
@@ -308,6 +319,8 @@ def test_facets_count_what_each_listing_would_leave(
     assert counts["topics", "toys"] == 1
     assert ("languages", "en") not in counts
     assert client.get("/facets.json").get_json()["articles"] == 4
+    moved = client.get("/facets.json?topic=Toys,ai")
+    assert moved.headers["Location"] == f"{BASE_URL}/facets.json?topic=ai,toys"
     monkeypatch.setattr(selection_source, "MOST_COUNTED", 2)
     assert client.get("/facets.json?q=robot").get_json()["articles"] == 2
     assert client.get("/facets.json?topic=ai,toys").get_json() == {"articles": None, "listings": []}

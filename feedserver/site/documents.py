@@ -152,8 +152,10 @@ class SelectionPage:
     is_facets: bool = field(default=False, compare=False)
 
     def __post_init__(self) -> None:
-        page = selection_address(self.request)
-        object.__setattr__(self, "address", f"/facets.json?{self.request.query}" if self.is_facets else page)
+        query = self.request.query
+        facets = f"/facets.json?{query}" if query else "/facets.json"
+        address = facets if self.is_facets else selection_address(self.request)
+        object.__setattr__(self, "address", address)
 
 
 class SelectionPageSource:

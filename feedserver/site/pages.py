@@ -156,9 +156,44 @@ def selection_page(chrome: SiteChrome, feed: Feed, address: str, heading: str) -
     )
 
 
-def selections_page(chrome: SiteChrome) -> str:
-    """The page at `/selections`: the parameters by which an address selects articles."""
-    return _render("selections.html", chrome, address="/selections", help=HELP, rules=RULES)
+# The fields of the form that makes a selection, with their labels.
+_FIELDS = (
+    ("topic", "Topics"),
+    ("not_topic", "Not these topics"),
+    ("provider", "Providers"),
+    ("not_provider", "Not these providers"),
+)
+
+
+def selections_page(
+    chrome: SiteChrome,
+    topics: Sequence[ListingSummary],
+    providers: Sequence[ListingSummary],
+    limit: int,
+    *,
+    is_searched: bool = True,
+) -> str:
+    """The page at `/selections`: a form that makes a selection, and the parameters of its address.
+
+    Args:
+        chrome: of the site.
+        topics: to propose.
+        providers: to propose.
+        limit: of entries, where none is given.
+        is_searched: whether clients may ask for words.
+    """
+    suggested = {"topic": topics, "provider": providers}
+    return _render(
+        "selections.html",
+        chrome,
+        address="/selections",
+        help=HELP,
+        rules=RULES,
+        fields=_FIELDS,
+        suggested={name: found for name, found in suggested.items() if found},
+        limit=limit,
+        is_searched=is_searched,
+    )
 
 
 def status_page(

@@ -11,7 +11,7 @@ from feedserver.web.visitors import NAVIGATION_HEADERS
 # A page loads nothing from other sites but pictures.
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src https: http: data:; "
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 )
 
 # The same at every address.

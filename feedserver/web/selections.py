@@ -50,7 +50,7 @@ def refuse_if_off() -> None:
 def refuse_search_if_off(asked: SelectionRequest) -> None:
     """Raise a SelectionError if a selection asks for words, and the settings switch the search off."""
     if not parts().options.selections.are_searched and asks_for_words(asked.criteria.condition):
-        raise SelectionError("q", request.args.get("q", ""), "the search is switched off on this site")
+        raise SelectionError("", "", "the search for words (q) is switched off on this site")
 
 
 def with_query(address: str) -> str:
