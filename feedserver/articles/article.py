@@ -92,12 +92,14 @@ def build_article(
     if published is not None:
         page = Page(fields, path, published, title or _heading(fields, document, source))
     url = page_url(fields, page)
-    fields.place = replace(place_of_page(url, fields, page), source=source)
+    fields.place = place_of_page(url, fields, page, source)
     if published is not None and not (title or rules.titles or fields.is_misused("title")):
         notes.add(FindingCode.NO_TITLE, "an article with a date must have a title")
     featured = fields.raw_text("featured")
     video = find_video(_without_templates(featured, source, rules))
-    article = replace(_without_body(fields, source, page, title, url), video=video)
+    article = _without_body(fields, source, page, title, url)
+    if video is not None:
+        article = replace(article, video=video)
     if published is None or notes.has_errors:
         return None
     if len(article.id) > _LONGEST_ID:
@@ -178,7 +180,9 @@ def _with_body(
     if not is_html:
         _note_html_as_code(text, fields.notes)
     body = _without_templates(text, source, fields.rules)
-    lead_html = _rendered(_without_templates(lead, source, fields.rules), fields, path, is_html=True)
+    lead_html = ""
+    if lead:
+        lead_html = _rendered(_without_templates(lead, source, fields.rules), fields, path, is_html=True)
     html = (lead_html, _rendered(body, fields, path, is_html=is_html))
     article = replace(
         article, body_html="\n".join(filter(None, html)), body_digest=digest_of(f"{lead}\n\n{text}")
@@ -237,8 +241,11 @@ def _note_html_as_code(text: str, notes: FindingNotes) -> None:
 
 
 def _chosen_id(fields: Fields) -> str:
-    entry, text = fields.find("id"), fields.raw_text("id", Severity.ERROR)
-    if entry is None or len(text) <= _MAX_ID:
+    entry = fields.find("id")
+    if entry is None:
+        return ""
+    text = fields.scalar_text(entry, Severity.ERROR)
+    if len(text) <= _MAX_ID:
         return " ".join(without_controls(text).split())
     fields.report(FindingCode.LONG_ID, entry, f"has more than {_MAX_ID:,} characters", Severity.ERROR)
     return ""

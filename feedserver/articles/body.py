@@ -155,9 +155,10 @@ def _sanitised(markup: str, place: Place) -> str:
     _PLACE.set(place)
     lifted = _LIFTING.clean(markup)
     _refuse_length(lifted)
-    settled = _IMAGE.sub(_settle_image, _IFRAME.sub(_settle_iframe, lifted)).replace(
-        "</iframe>", "</template>"
-    )
+    settled = lifted
+    if "<img" in lifted or "<iframe" in lifted:
+        settled = _IMAGE.sub(_settle_image, _IFRAME.sub(_settle_iframe, lifted))
+        settled = settled.replace("</iframe>", "</template>")
     settled = _SETTLING.clean(settled) if settled != lifted else settled
     # A link that leads nowhere is its text; sanitised links are closed and hold no others.
     return _BARE_LINK.sub(r"\1", settled) if "<a>" in settled else settled
@@ -181,7 +182,7 @@ def _markup_of(text: str, is_html: bool, extensions: tuple[str, ...]) -> str:
     markup = text if is_html else render_markdown(text, extensions)
     _refuse_length(markup)
     # Rendered Markdown without HTML in it closes every element in its place.
-    if is_html or extensions or _RAW_TAG.search(text):
+    if is_html or extensions or ("<" in text and _RAW_TAG.search(text)):
         refuse_costly_markup(markup)
     else:
         refuse_many_tags(markup)
@@ -200,7 +201,9 @@ def digest_of(text: str) -> str:
 
     It does not depend on line ends, on blank lines around the text, or on the renderer.
     """
-    text = without_controls(text.replace("\r\n", "\n").replace("\r", "\n")).strip("\n").rstrip()
+    if "\r" in text:
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
+    text = without_controls(text).strip("\n").rstrip()
     if not text:
         return ""
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()

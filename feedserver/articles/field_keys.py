@@ -49,19 +49,16 @@ KEYS: Final[Keys] = MappingProxyType(
     }
 )
 
-OWN_NAMES: Final[Keys] = MappingProxyType({})
+# No proxies from here on: these tables are looked into eighty times for each article.
+OWN_NAMES: Final[Keys] = {}
 # The keys of mappings that stand for a name (of a topic, a category, an author), and for a picture.
-NAMED: Final[Keys] = MappingProxyType({"name": ("name", "label", "title", "slug")})
-PICTURED: Final[Keys] = MappingProxyType(
-    {
-        "url": ("url", "path", "src", "image", "file", "href"),
-        "title": ("title", "caption", "alt"),
-        "attribution": ("attribution", "credit"),
-    }
-)
+NAMED: Final[Keys] = {"name": ("name", "label", "title", "slug")}
+PICTURED: Final[Keys] = {
+    "url": ("url", "path", "src", "image", "file", "href"),
+    "title": ("title", "caption", "alt"),
+    "attribution": ("attribution", "credit"),
+}
 
-
-# No proxy: it is looked into sixty times for each article.
 _LOWER: Final[Keys] = {field: tuple(map(str.lower, keys)) for field, keys in KEYS.items()}
 
 

@@ -68,14 +68,18 @@ class Fields:
         """The fields of a part, such as an image: with these keys, or else those of their own name."""
         return Fields(mapping, self.rules, self.notes, keys, self.place)
 
-    def candidates(self, field: str) -> Iterator[KeyValue]:
+    def candidates(self, field: str) -> list[KeyValue]:
         """The entries of a field's keys, best first; empty values count as absent."""
+        last, found = self._last, []
         for key in self._keys.get(field) or (field,):
-            entry = self._last.get(key)
-            if entry is None and "." in key:
-                entry = _inside(self._last, key)
+            entry = last.get(key)
+            if entry is None:
+                if "." not in key:
+                    continue
+                entry = _inside(last, key)
             if entry is not None and not entry.value.is_empty:
-                yield entry
+                found.append(entry)
+        return found
 
     def find(self, field: str) -> KeyValue | None:
         """The first of the candidates, which counts for a field."""
@@ -99,23 +103,26 @@ class Fields:
 
     def text(self, field: str, severity: Severity = Severity.WARNING) -> str:
         """A field of one line of text; '' if absent."""
-        return one_line(self.raw_text(field, severity))
+        entry = self.find(field)  # nearly half of these fields are absent
+        return "" if entry is None else one_line(self.scalar_text(entry, severity))
 
     def name(self, field: str, severity: Severity = Severity.WARNING) -> str:
         """A field of one name, of which a slug can be made; '' if absent or too long."""
-        entry, name = self.find(field), self.text(field, severity)
+        entry = self.find(field)
+        name = "" if entry is None else one_line(self.scalar_text(entry, severity))
         return "" if entry is not None and self._is_too_long(name, entry, severity) else name
 
     def long_text(self, field: str) -> str:
         """A field of text that may have several lines; '' if absent."""
-        return several_lines(self.raw_text(field))
+        entry = self.find(field)
+        return "" if entry is None else several_lines(self.scalar_text(entry))
 
     def raw_text(self, field: str, severity: Severity = Severity.WARNING) -> str:
         """A field's text as written; '' if absent or no single value."""
         entry = self.find(field)
         return "" if entry is None else self.scalar_text(entry, severity)
 
-    def scalar_text(self, entry: KeyValue, severity: Severity) -> str:
+    def scalar_text(self, entry: KeyValue, severity: Severity = Severity.WARNING) -> str:
         """The text of an entry as written; '' if it is no single value."""
         if isinstance(entry.value, Scalar):
             return entry.value.text
@@ -127,11 +134,15 @@ class Fields:
     def integer(self, field: str, most_digits: int = 9) -> int | None:
         """A field of a whole number; None if absent. More than nine digits are not understood."""
         entry = self.find(field)
-        text = "" if entry is None else self.scalar_text(entry, Severity.WARNING).strip()
+        if entry is None:
+            return None
+        text = self.scalar_text(entry).strip()
+        if len(text) <= most_digits and text.isascii() and text.isdigit():
+            return int(text)  # as nearly every one is; the pattern takes longer
         number = _INTEGER.fullmatch(text)
         if number and len(number[1]) <= most_digits:
             return int(text)
-        if entry is not None and text:
+        if text:
             self.report(FindingCode.BAD_NUMBER, entry, f"is not a whole number: {quoted(text)}")
         return None
 
@@ -186,7 +197,7 @@ class Fields:
     def duration(self, field: str) -> int | None:
         """A field of a duration, in seconds; None if absent."""
         entry = self.find(field)
-        text = "" if entry is None else self.scalar_text(entry, Severity.WARNING)
+        text = "" if entry is None else self.scalar_text(entry)
         if entry is None or not text:
             return None
         try:
@@ -197,27 +208,32 @@ class Fields:
 
     def url(self, field: str) -> str:
         """The first usable URL of a field; '' if there is none."""
-        return next(self.urls(field), "")
+        entry = self.find(field)
+        if entry is None:
+            return ""
+        return self._url_in(entry) or next(filter(None, map(self._url_in, self.candidates(field)[1:])), "")
 
     def urls(self, field: str) -> Iterator[str]:
         """The http(s) URLs in the keys of a field, without relative ones if there is no base."""
-        for entry in self.candidates(field):
-            text = self.scalar_text(entry, Severity.WARNING)
-            try:
-                url = self.place.resolve(text)
-            except ValueError:
-                self.report(
-                    FindingCode.BAD_URL, entry, f"is not a URL of the web: {quoted(text)}", Severity.WARNING
-                )
-            else:
-                if url:
-                    yield url
+        return filter(None, map(self._url_in, self.candidates(field)))
+
+    def _url_in(self, entry: KeyValue) -> str | None:
+        """The http(s) URL in an entry; None if there is none."""
+        text = self.scalar_text(entry)
+        try:
+            return self.place.resolve(text)
+        except ValueError:
+            problem = f"is not a URL of the web: {quoted(text)}"
+            self.report(FindingCode.BAD_URL, entry, problem, Severity.WARNING)
+            return None
 
     def language(self, field: str) -> str:
         """A field of a language tag (BCP 47); '' if absent."""
         entry = self.find(field)
-        tag = self.text(field).replace("_", "-")
-        if entry is None or not tag or _LANGUAGE.fullmatch(tag):
+        if entry is None:
+            return ""
+        tag = one_line(self.scalar_text(entry)).replace("_", "-")
+        if not tag or _LANGUAGE.fullmatch(tag):
             return tag
         self.report(FindingCode.BAD_LANGUAGE, entry, f"is not a language tag: {quoted(tag)}")
         return ""
@@ -232,7 +248,7 @@ class Fields:
         most = self.rules.max_topics
         for entry in self.candidates(field):
             for name in self._names_in(entry, entry.value):
-                if self._is_too_long(name, entry, Severity.WARNING):
+                if len(name) > _MAX_NAME and self._is_too_long(name, entry, Severity.WARNING):
                     continue
                 slug = cached_slug(name)
                 if len(terms) == most and slug not in terms:
@@ -321,11 +337,10 @@ def _without_hash(name: str) -> str:
     return name[1:] if name.startswith("#") and name[1:2].isalpha() else name
 
 
-def parts_of(entry: KeyValue) -> Iterator[KeyValue]:
+def parts_of(entry: KeyValue) -> Iterable[KeyValue]:
     """The values of an entry that holds one or a list of them, each as an entry of its own."""
     if not isinstance(entry.value, Sequence):
-        yield entry
-        return
-    for item in entry.value.items:
-        if not item.is_empty:
-            yield KeyValue(entry.key, item, item.line, item.column)
+        return (entry,)
+    return (
+        KeyValue(entry.key, item, item.line, item.column) for item in entry.value.items if not item.is_empty
+    )

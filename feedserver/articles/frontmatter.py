@@ -79,8 +79,11 @@ def _between_plain_fences(text: str) -> FrontMatter | None:
     if closing is None:
         return None
     # Where a search for the first mark begins: the pattern alone takes three times as long.
-    begins = [at for mark in _MARKS[fence[:3]] if (at := text.find(mark, len(fence))) >= 0]
-    end = closing.search(text, min(begins)) if begins else None
+    begin = -1
+    for mark in _MARKS[fence[:3]]:  # a further one counts before the first one only, so no body is searched
+        at = text.find(mark, len(fence), begin if begin >= 0 else len(text))
+        begin = at if at >= 0 else begin
+    end = closing.search(text, begin) if begin >= 0 else None
     if end is None:
         raise FrontMatterError(
             FindingCode.FRONT_MATTER_UNCLOSED, f"the front matter has no closing {fence.strip()} line"

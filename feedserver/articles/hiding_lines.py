@@ -57,6 +57,8 @@ def hides_broken_file(raw: bytes, *, is_data: bool, hidden_if: HiddenIf = ()) ->
 
 def hides_at_margin(front: str, hidden_if: HiddenIf = ()) -> bool:
     """Whether a line at the left margin of front matter would hide its article."""
+    if not front:  # as of every article whose front matter is plain YAML
+        return False
     roles = _roles_at_margin(hidden_if)
     return any(_decides(_ASSIGNMENT.match(line), roles) for line in _lines_that_matter(front, hidden_if))
 

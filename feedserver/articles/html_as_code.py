@@ -25,7 +25,7 @@ _EVENTS = pyromark.Markdown()
 def line_of_html_as_code(markdown: str) -> int | None:
     """The first line, counted from 1, of HTML that becomes an indented code block; None if there is none."""
     markdown = markdown[:_LONGEST]
-    if not ("   <" in markdown or "\t<" in markdown) or not _INDENTED.search(markdown):
+    if "<" not in markdown or not ("   <" in markdown or "\t<" in markdown) or not _INDENTED.search(markdown):
         return None
     is_indented_code = False
     for event, span in _EVENTS.events_with_range(markdown):

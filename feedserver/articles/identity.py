@@ -22,13 +22,16 @@ def article_path(path: PurePosixPath) -> str:
     `path` is relative to the root. Its extension is removed, and of all folders beginning with `_` only the
     innermost is kept, without its `_`: moving `_news/x.md` to `_archive/_news/x.md` keeps the id.
     """
-    folders = path.parts[:-1]
-    innermost = max((index for index, folder in enumerate(folders) if is_marked(folder)), default=-1)
-    kept = [
-        folder[1:] if index == innermost else folder
-        for index, folder in enumerate(folders)
-        if index == innermost or not is_marked(folder)
-    ]
+    kept: list[str] = []
+    marked_at = -1  # the place of the innermost marked folder so far
+    for folder in path.parts[:-1]:
+        if not is_marked(folder):
+            kept.append(folder)
+            continue
+        if marked_at >= 0:
+            del kept[marked_at]
+        marked_at = len(kept)
+        kept.append(folder[1:])
     return "/".join((*kept, path.stem))
 
 
@@ -43,7 +46,7 @@ def article_id(path: PurePosixPath, *, authority: str, year: int, prefix: str = 
     `chosen` is the id that the file states, if any: an absolute IRI is the id itself, any other text replaces
     the path (after the prefix of the root).
     """
-    if _ABSOLUTE_IRI.fullmatch(chosen):
+    if chosen and _ABSOLUTE_IRI.fullmatch(chosen):
         return chosen
     specific = chosen.strip("/") or article_path(path)
     if prefix.strip("/"):

@@ -22,6 +22,7 @@ MAX_FINDINGS = 20
 _NULLS = frozenset({"", "~", "null", "Null", "NULL"})
 
 
+# Without garbage collection: a node is frozen and made after its parts, so none can be part of itself.
 class Scalar(msgspec.Struct, frozen=True, gc=False):
     """A single value; `plain` if it was not quoted. `line` and `column` are 1-based."""
 
@@ -36,7 +37,7 @@ class Scalar(msgspec.Struct, frozen=True, gc=False):
         return (self.plain and self.text in _NULLS) or not self.text.strip()
 
 
-class Sequence(msgspec.Struct, frozen=True):
+class Sequence(msgspec.Struct, frozen=True, gc=False):
     """A list."""
 
     items: tuple[Node, ...]
@@ -49,7 +50,7 @@ class Sequence(msgspec.Struct, frozen=True):
         return not self.items
 
 
-class Mapping(msgspec.Struct, frozen=True):
+class Mapping(msgspec.Struct, frozen=True, gc=False):
     """Keys and values in the order of the file, repeated keys included."""
 
     entries: tuple[KeyValue, ...]
@@ -62,7 +63,7 @@ class Mapping(msgspec.Struct, frozen=True):
         return not self.entries
 
 
-class KeyValue(msgspec.Struct, frozen=True):
+class KeyValue(msgspec.Struct, frozen=True, gc=False):
     """One key and its value; the position is the key's."""
 
     key: str

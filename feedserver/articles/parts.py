@@ -7,7 +7,7 @@ the article.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from functools import partial
 from itertools import chain
 from pathlib import PurePosixPath
@@ -72,14 +72,14 @@ _Part = TypeVar("_Part")
 def read_images(fields: Fields) -> tuple[Image, ...]:
     """The pictures in the first key that has usable ones: mappings, or plain URLs."""
     for entry in fields.candidates("images"):
-        if images := tuple(_each((entry,), fields, partial(_keyed, "url"), _image)):
-            return images
+        if images := _each((entry,), fields, _as_url, _image):
+            return tuple(images)
     return ()
 
 
 def read_authors(fields: Fields) -> tuple[Person, ...]:
     """The authors in `author` and `authors`, each once: names, or mappings with name, url and email."""
-    people = _each(fields.candidates("authors"), fields, partial(_keyed, "name"), _person)
+    people = _each(fields.candidates("authors"), fields, _as_name, _person)
     return tuple(dict.fromkeys(people))
 
 
@@ -102,7 +102,7 @@ def read_actions(fields: Fields) -> tuple[Action, ...]:
 
 def read_related(fields: Fields) -> tuple[Related, ...]:
     """The related articles, without hidden ones (promise 6)."""
-    return tuple(_each(_found(fields, "related"), fields, partial(_keyed, "webUrl"), _related))
+    return tuple(_each(_found(fields, "related"), fields, _as_article, _related))
 
 
 def read_provider(fields: Fields) -> Provider | None:
@@ -162,25 +162,32 @@ def _each(
     fields: Fields,
     as_mapping: Callable[[KeyValue, Scalar], Mapping],
     read: Callable[[Fields, Mapping], _Part | None],
-) -> Iterator[_Part]:
+) -> list[_Part]:
     """The results of `read` for each value of the entries; `as_mapping` converts plain texts before."""
+    results: list[_Part] = []
     for count, part in enumerate(chain.from_iterable(map(parts_of, entries))):
         if count == _MAX_PARTS:
             problem = f"has more than {_MAX_PARTS} parts; the first {_MAX_PARTS} count"
             fields.report(FindingCode.TOO_MANY_PARTS, part, problem)
-            return
+            break
         value = part.value
         if isinstance(value, Scalar):
             value = as_mapping(part, value)
         if not isinstance(value, Mapping):
             fields.report(FindingCode.WRONG_TYPE, part, "holds a list inside its list", Severity.WARNING)
         elif (made := read(fields, value)) is not None:
-            yield made
+            results.append(made)
+    return results
 
 
 def _keyed(key: str, part: KeyValue, value: Scalar) -> Mapping:
     """A plain text as a mapping with one key."""
     return Mapping((KeyValue(key, value, part.line, part.column),), part.line, part.column)
+
+
+_as_url = partial(_keyed, "url")
+_as_name = partial(_keyed, "name")
+_as_article = partial(_keyed, "webUrl")
 
 
 def _enclosed(beside: tuple[KeyValue, ...], part: KeyValue, value: Scalar) -> Mapping:

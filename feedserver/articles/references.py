@@ -13,6 +13,7 @@ from functools import lru_cache
 import msgspec
 
 from feedserver.articles.pelican_links import is_pelican_link, usual_reference
+from feedserver.articles.rules import ReadingRules
 from feedserver.articles.source_file import SourceFile, is_source_link
 from feedserver.articles.urls import absolute_url
 
@@ -76,20 +77,21 @@ def is_of_site(page: str, base_url: str) -> bool:
     return not base_url or _host(page) == _host_of_site(base_url)
 
 
-def place_of_article(page: str, own_page: str, base_url: str, root_urls: str) -> Place:
+def place_of_article(page: str, own_page: str, rules: ReadingRules, source: SourceFile) -> Place:
     """The place of an article.
 
     Args:
         page: its address.
         own_page: the same if it is a page of the site, else the one of the site's pattern, or ''.
-        base_url: of the site, or ''.
-        root_urls: `host` or `base`, as in `ReadingRules`.
+        rules: of its root.
+        source: its file.
     """
     return Place(
         page=own_page or page,
-        base=own_page or base_url,
-        root=_root(base_url, root_urls),
-        site=base_url,
+        base=own_page or rules.base_url,
+        root=_root(rules.base_url, rules.root_urls),
+        site=rules.base_url,
+        source=source,
     )
 
 
