@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from feedserver.articles.hiding_lines import hides_at_margin
@@ -58,6 +58,7 @@ def test_the_search_finds_what_a_look_at_each_line_finds(text: str) -> None:
 
 
 @given(MORE_TEXTS)
+@example("draft\ndraft:")
 def test_the_search_for_starts_of_lines_passes_over_no_line_that_hides(text: str) -> None:
     # A text with another line break is searched line by line.
     assert hides_at_margin(text, HIDDEN_IF) == hides_at_margin(f"{text}\x0b", HIDDEN_IF)

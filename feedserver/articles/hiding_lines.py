@@ -86,7 +86,8 @@ def _start_pattern(hidden_if: HiddenIf, is_ascii: bool) -> re.Pattern[str]:
         rests.setdefault(key[:1], []).append(re.escape(key[1:]))
     groups = [f"[{re.escape(first + first.upper())}](?i:{'|'.join(rest)})" for first, rest in rests.items()]
     first_letters = "".join(re.escape(first + first.upper()) for first in rests)
-    keys = rf"""(?=[{first_letters}])(?:{"|".join(groups)})["'\s:=]"""
+    # Not a part of the match: the line break may be the start of the next one.
+    keys = rf"""(?=[{first_letters}])(?:{"|".join(groups)})(?=["'\s:=])"""
     other = r"""|[^\s"'{},:=\[\]\x7f-\U0010ffff]{0,60}+[^\x00-\x7f]"""
     return re.compile(rf"""\n["']?(?:{keys}{"" if is_ascii else other})""")
 
