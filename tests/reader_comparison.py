@@ -71,7 +71,7 @@ def make_documents(folder: Path) -> tuple[Feed, dict[str, Path]]:
     for fmt in Format:
         paths[fmt.value] = folder / f"feed.{fmt.value}"
         paths[fmt.value].write_bytes(publisher.preview(Document(EVERYTHING, fmt)))
-    feed, _ = publisher.feed(EVERYTHING)
+    feed = publisher.feed(EVERYTHING).feed
     return feed, paths
 
 

@@ -21,7 +21,7 @@ keys = st.one_of(
 months = st.integers(min_value=1000 * 12, max_value=9_999 * 12 - 1)  # the last year has no parts
 parts = st.builds(ArchiveDocument, month=months, number=st.integers(min_value=1, max_value=9_999_999))
 targets = st.builds(Destination, keys, st.none() | st.sampled_from(Format), st.none()) | st.builds(
-    Destination, keys, st.sampled_from(Format), parts
+    Destination, keys, st.none() | st.sampled_from(Format), parts
 )
 paths = st.text().map("/{}".format) | st.text(alphabet="/aA.topicsrfed%+ ").map("/{}".format)
 
@@ -117,3 +117,10 @@ def test_nothing_else_is_a_list(path: str) -> None:
 )
 def test_only_the_last_suffix_is_a_format(path: str, expected: tuple[str, Format | None]) -> None:
     assert split_format(path) == expected
+
+
+def test_the_page_of_an_archive_document_has_its_address_without_a_suffix() -> None:
+    june = ArchiveDocument(month=2020 * 12 + 5, number=1)
+    page = parse("/topics/ai/2020-06.1")
+    assert page == Destination(ListingKey(kind=Kind.TOPIC, slug="ai"), None, june)
+    assert page.document is None

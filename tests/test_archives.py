@@ -24,6 +24,7 @@ from feedserver.feeds.representation import Representation
 from feedserver.index.archives import (
     ARCHIVE_ENTRIES,
     ArchiveDocument,
+    archive_at,
     closed_archives,
     is_closed,
     last_archive,
@@ -53,6 +54,22 @@ def test_a_month_is_the_one_of_its_first_and_of_its_last_second(month: int) -> N
     first, after = month_bounds(month)
     assert month_of(first) == month_of(after - 1) == month
     assert month_of(after) == month + 1
+
+
+@given(months=counts, open_month=open_months)
+def test_the_archive_document_at_a_position_is_the_one_that_holds_the_entry(
+    months: dict[int, int], open_month: int
+) -> None:
+    oldest_first = [
+        ArchiveDocument(month=month, number=index // ARCHIVE_ENTRIES + 1)
+        for month in sorted(months)
+        for index in range(months[month])
+    ]
+    assert [archive_at(months, one) for one in range(len(oldest_first))] == oldest_first[::-1]
+    assert archive_at(months, len(oldest_first)) is None
+    # So a page that shows all entries that are in no archive document leads to one that exists.
+    archived = oldest_first[::-1][subscription_entries(months, open_month) :]
+    assert all(is_closed(one, months, open_month) for one in archived)
 
 
 def test_a_part_is_named_by_its_month_and_number() -> None:

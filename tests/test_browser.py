@@ -6,6 +6,7 @@ import http.server
 import shutil
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -91,6 +92,44 @@ def test_a_feed_in_the_cache_of_a_browser_is_not_shown_for_an_address_that_is_ty
         browser.get(f"{site}/healthz")
         assert ask(browser, feed)["status"] == 200
         assert typed(browser, feed) == page
+
+
+def titles(browser: webdriver.Chrome) -> list[str]:
+    """The headings of the articles on the open page."""
+    return [one.text for one in browser.find_elements(By.CSS_SELECTOR, "article h3")]
+
+
+def turned(browser: webdriver.Chrome, text: str) -> bool:
+    """Whether the open page has a link with a text, which is then followed."""
+    links = browser.find_elements(By.LINK_TEXT, text)
+    if links:
+        before = browser.current_url
+        links[0].click()
+        WebDriverWait(browser, PATIENCE).until(lambda _: browser.current_url != before)
+    return bool(links)
+
+
+def test_a_person_pages_to_the_oldest_article_and_back(browser: webdriver.Chrome, tmp_path: Path) -> None:
+    dates = [f"2024-{month:02d}-{day:02d}T10:00:00Z" for month in (1, 2, 4) for day in range(1, 29)]
+    for number, date in enumerate(dates):
+        write_story(tmp_path / "articles", f"_news/{number}", title=f"Story {number}", date=date)
+    with serve(tmp_path, "--workers", "1") as server:
+        page = f"http://127.0.0.1:{server.port}/topics/ai"
+        browser.get(page)
+        seen, turns = titles(browser), 0
+        while turned(browser, "Older articles"):
+            seen, turns = [*seen, *titles(browser)], turns + 1
+        assert browser.current_url == f"{page}/2024-01.1"
+        # The first page that follows repeats what the listing shows of the same month.
+        assert list(dict.fromkeys(seen)) == [f"Story {number}" for number in reversed(range(len(dates)))]
+        assert turns == 2
+        # The way back also passes the month that the listing shows whole.
+        while turned(browser, "Newer articles"):
+            turns -= 1
+        assert turns == 0
+        assert browser.current_url == f"{page}/2024-04.1"
+        assert turned(browser, "Latest articles")
+        assert browser.current_url == page
 
 
 class OtherSite(http.server.BaseHTTPRequestHandler):

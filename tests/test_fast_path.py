@@ -27,7 +27,15 @@ FEEDS = [
     for page in ("/articles", "/topics/ai", "/providers/gazette", "/providers/gazette.example")
     for suffix in ("rss", "atom", "json")
 ]
-PAGES = ["/", "/articles", "/topics/ai", "/providers/gazette", "/providers/gazette.example", "/topics"]
+PAGES = [
+    "/",
+    "/articles",
+    "/topics/ai",
+    "/providers/gazette",
+    "/providers/gazette.example",
+    "/topics",
+    "/articles/2024-04.1",
+]
 LISTS = ["/all.opml", "/recommended.opml", "/topics.opml", "/topics.json", "/providers.json", "/feeds.json"]
 OTHERS = [
     "/healthz", "/topics/none.rss", "/topics/none", "/old.rss", "/old", "/Topics",
@@ -35,7 +43,7 @@ OTHERS = [
     "/feed", "/topics/tides.rss", "/topics/tides.json", "/topics/tidal.rss", "//articles.rss",
     "/articles.rss/", "/Articles.rss", "/articles.rss\x00", "/gone.rss", "/articles/2024-04.1.rss",
     "/feed/atom", "/index.rss", "/topics/ai.xml", "/topics/ai/feed.xml", "/topics/ai.rss)", "/old/",
-    "/favicon.ico",
+    "/favicon.ico", "/articles/2024-04.9", "/old/2024-04.1",
     "/old/2024-04.1.rss", "/providers/www.gazette.example", "/topics/a+i", "/apple-touch-icon-60x60.png",
     "/articles/2024-04.1.json", "/articles/2024-04.9.json", "/topics/\xff.rss", "", "/static/style.css",
 ]  # fmt: skip

@@ -610,12 +610,25 @@ def test_no_redirect_leads_to_an_address_that_is_not_found(client: FlaskClient, 
     [
         ("/Topics/AI/2024-05.1.RSS", "/topics/ai/2024-05.1.rss"),
         ("/topics/ai/2024-05.1.xml", "/topics/ai/2024-05.1.rss"),
+        ("/Topics/AI/2024-05.1/", "/topics/ai/2024-05.1"),
+        ("/old/2024-05.1", "/topics/ai/2024-05.1"),
     ],
 )
 def test_a_guess_leads_to_an_archive_document(client: FlaskClient, path: str, canonical: str) -> None:
     response = client.get(path)
     assert (response.status_code, response.headers.get("Location")) == (301, BASE_URL + canonical)
     assert client.get(canonical).status_code == 200
+
+
+def test_an_archive_document_is_a_page_too(client: FlaskClient) -> None:
+    page = client.get("/topics/ai/2024-05.1")
+    assert page.headers["Content-Type"] == "text/html; charset=utf-8"
+    assert page.headers["Cache-Control"] == client.get("/topics/ai").headers["Cache-Control"]
+    assert "First &amp; foremost" in page.text
+    held = client.get("/topics/ai/2024-05.1", headers={"If-None-Match": page.headers["ETag"]})
+    assert held.status_code == 304
+    assert client.get("/topics/ai/2024-05.2").status_code == 404
+    assert client.get("/topics/ai/2024-06.1").status_code == 404
 
 
 @pytest.mark.parametrize("path", ["/topics/feed", "/topics/feed.rss", "/topics/r-and-d", "/topics"])
@@ -628,7 +641,8 @@ def test_a_redirect_to_what_does_not_exist_is_none(client: FlaskClient) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/topics/ended", "/topics/ended.rss", "/topics/ended.json", "/topics/never-was.atom", "/gone"]
+    "path",
+    ["/topics/ended", "/topics/ended.rss", "/topics/ended/2024-05.1", "/topics/never-was.atom", "/gone"],
 )
 def test_what_was_retired_is_gone(client: FlaskClient, path: str) -> None:
     response = client.get(path)

@@ -17,6 +17,7 @@ from lxml import etree
 from msgspec.structs import replace
 
 from feedserver.findings import FindingCode, Severity
+from feedserver.index.archives import ArchiveDocument
 from feedserver.model import (
     Article,
     Channel,
@@ -34,6 +35,7 @@ from feedserver.model import (
 from feedserver.site import pages
 from feedserver.site.pages import ListingGroup, Problem, SiteChrome
 
+JUNE = ArchiveDocument(month=2020 * 12 + 5, number=1)
 MOMENT = datetime(2021, 5, 11, 8, 56, 31, tzinfo=UTC)
 BASE_URL = "https://feeds.example/news"
 HOSTILE = "</title><script>alert(1)</script> \"double\" 'single' ]]> &amp; <b> شركة \u202e 🎉 \x00\x0b\ufffe"
@@ -90,6 +92,10 @@ def feed_of(*articles: Article, text: str = "AI", base_url: str = BASE_URL) -> F
     return Feed(channel=channel, entries=tuple(Entry(article=a, updated=a.published) for a in articles))
 
 
+def archive_of(feed: Feed, older: str = "2020-05.2", newer: str = "2020-06.2") -> Feed:
+    return replace(feed, channel=replace(feed.channel, previous_archive=older, next_archive=newer))
+
+
 def group_of(*listings: ListingSummary, text: str = "Topics") -> ListingGroup:
     return ListingGroup(heading=text, address="/topics", listings=listings, total=len(listings))
 
@@ -110,6 +116,12 @@ PAGES: dict[str, Callable[[str], str]] = {
         feed_of(article_of(text), text=text),
         summary_of(title=text, description=text, count=9),
     ),
+    "archive": lambda text: pages.archive_page(
+        site(text),
+        archive_of(feed_of(article_of(text), text=text)),
+        summary_of(title=text, description=text, count=9),
+        JUNE,
+    ),
     "selection": lambda text: pages.selection_page(
         site(text), feed_of(article_of(text), text=text), "/articles?q=x&topic=ai", text
     ),
@@ -125,6 +137,7 @@ EMPTY_PAGES = {
     "directory": pages.directory_page(site(), replace(everything(), count=0, updated=None), []),
     "group": pages.group_page(site(), group_of()),
     "listing": pages.listing_page(site(), feed_of(), replace(summary_of(count=0), updated=None)),
+    "archive": pages.archive_page(site(), feed_of(), summary_of(), JUNE),
     "selection": pages.selection_page(site(), feed_of(), "/articles?q=x", "x"),
     "status": pages.status_page(site(), {}, []),
     "error": pages.error_page(site(), 503, "Not yet", "The first index is being built."),
@@ -293,7 +306,9 @@ def test_a_page_can_be_used_without_seeing_it(page: Callable[[str], str]) -> Non
     root = document(page("plain"))
     assert root.get("lang") == "en"
     assert one(root, ".//body/a[@class='skip']").get("href") == f"#{one(root, './/main').get('id')}"
-    assert one(root, ".//nav").get("aria-label")
+    regions = [nav.get("aria-label") for nav in root.findall(".//nav")]
+    assert all(regions)
+    assert len(regions) == len(set(regions))
     ids = [element.get("id") for element in root.iter() if "id" in element.attrib]
     assert len(ids) == len(set(ids))
     for element in root.iter():
@@ -560,6 +575,48 @@ def test_a_listing_says_when_it_shows_only_its_latest_entries() -> None:
     many = document(pages.listing_page(site(), feed_of(article_of()), summary_of(count=1234)))
     assert "latest 1 of" not in text_of(few)
     assert "latest 1 of 1,234 articles" in text_of(many)
+
+
+def by_rel(root: Element) -> list[tuple[str, str, str]]:
+    """The links to neighbours: relation, address and text; those of the head have no text."""
+    return [
+        (one.get("rel", ""), one.get("href", ""), text_of(one))
+        for one in root.iter()
+        if one.get("rel") in ("prev", "next")
+    ]
+
+
+def test_a_listing_leads_to_its_older_articles_if_there_are_any() -> None:
+    whole = document(pages.listing_page(site(), feed_of(article_of()), summary_of()))
+    part = document(pages.listing_page(site(), feed_of(article_of()), summary_of(), JUNE))
+    older = "/news/topics/ai/2020-06.1"
+    assert by_rel(whole) == []
+    assert by_rel(part) == [("next", older, ""), ("next", older, "Older articles")]
+
+
+def test_the_page_of_an_archive_document_leads_to_its_neighbours_and_its_listing() -> None:
+    feed = archive_of(feed_of(article_of("Older"), article_of("Newer")))
+    root = document(pages.archive_page(site(), feed, summary_of(), JUNE))
+    assert [text_of(one) for one in root.findall(".//article//h3")] == ["Newer", "Older"]
+    assert text_of(one(root, ".//h1")) == "June 2020"
+    assert one(root, ".//main//p[@class='eyebrow']/a").get("href") == "/news/topics/ai"
+    assert one(root, ".//link[@rel='canonical']").get("href") == f"{BASE_URL}/topics/ai/2020-06.1"
+    neighbours = [("prev", "/news/topics/ai/2020-06.2"), ("next", "/news/topics/ai/2020-05.2")]
+    assert by_rel(root) == [
+        *((rel, href, "") for rel, href in neighbours),
+        (*neighbours[0], "Newer articles"),
+        (*neighbours[1], "Older articles"),
+    ]
+
+
+def test_the_newest_archive_document_leads_back_to_the_listing_and_the_oldest_no_further() -> None:
+    only = archive_of(feed_of(article_of()), older="", newer="")
+    root = document(pages.archive_page(site(), only, summary_of(), replace(JUNE, number=2)))
+    assert text_of(one(root, ".//h1")) == "June 2020, part 2"
+    assert by_rel(root) == [
+        ("prev", "/news/topics/ai", ""),
+        ("prev", "/news/topics/ai", "Latest articles"),
+    ]
 
 
 def test_an_empty_listing_is_kind_and_still_offers_its_feeds() -> None:

@@ -26,6 +26,7 @@ REDIRECTS = Redirects(
         ("/old//", "/topics/ai"),
         ("/old.rss", "/topics/ai.rss"),
         ("/old/2024-05.1.atom", "/topics/ai/2024-05.1.atom"),
+        ("/old/2024-05.1", "/topics/ai/2024-05.1"),
         ("/slashed", "/topics/bees"),
         ("/slashed/", "/topics/bees"),
         ("/slashed.json", "/topics/bees.json"),
@@ -43,7 +44,7 @@ def test_a_redirect_holds_with_and_without_a_slash_and_for_documents(path: str, 
 
 @pytest.mark.parametrize(
     "path",
-    ["/", "//", "", "/older", "/old.opml", "/old/2024-05.1", "/old/2024-13.1.rss", "/old/x.rss", "/x/old"],
+    ["/", "//", "", "/older", "/old.opml", "/old/2024-13.1", "/old/2024-13.1.rss", "/old/x.rss", "/x/old"],
 )
 def test_nothing_else_is_redirected(path: str) -> None:
     assert REDIRECTS.of(path) is None

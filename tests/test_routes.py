@@ -153,13 +153,12 @@ def test_the_rules_read_a_path_as_the_parser_does(urls: MapAdapter, path: str) -
 def test_the_rules_write_the_address_of_a_listing_and_its_documents(
     urls: MapAdapter, target: Destination
 ) -> None:
-    endpoint = (
-        "pages.listing"
-        if target.fmt is None
-        else "feeds.archive_document"
-        if target.archive
-        else "feeds.subscription"
-    )
+    endpoint = {
+        (False, False): "pages.listing",
+        (False, True): "pages.archive_page",
+        (True, False): "feeds.subscription",
+        (True, True): "feeds.archive_document",
+    }[target.fmt is not None, target.archive is not None]
     values = {"kind": target.key.kind, "slug": target.key.slug, "fmt": target.fmt, "archive": target.archive}
 
     assert urls.build(endpoint, values) == target.address

@@ -34,19 +34,20 @@ def nginx_lines(redirects: Mapping[str, str], retired: Iterable[str], icons: Map
 
 
 def _pattern(address: str) -> str:
-    """Matches an address; of a listing also its feeds and archive documents."""
+    """Matches an address; of a listing also its feeds, and its archive documents with their pages."""
     target = parse(address)
-    documents = f"(?:(?:{_PART})?{_FORMAT})?" if target is not None and target.document is None else ""
+    is_listing = target is not None and target.document is None and target.archive is None
+    documents = f"(?:{_PART})?(?:{_FORMAT})?" if is_listing else ""
     return rf"~^{re.escape(address)}{documents}\z"
 
 
 def _moved_pattern(old: str) -> str:
-    """Matches an address, with or without a slash at its end, and its feed and archive documents.
+    """Matches an address, with or without a slash at its end, and its documents as `_pattern`.
 
     Of these, the part and the format are kept.
     """
     base = re.escape(old.rstrip("/") or "/")
-    return rf"~^{base}(?:/|(?<feedserver_part>{_PART})?(?<feedserver_format>{_FORMAT}))?\z"
+    return rf"~^{base}(?:/|(?<feedserver_part>{_PART})?(?<feedserver_format>{_FORMAT})?)\z"
 
 
 def _location(new: str) -> str:

@@ -27,7 +27,7 @@ from feedserver.export.moved import nginx_lines
 from feedserver.export.object_form import ObjectForm
 from feedserver.export.target import OWN, Made
 from feedserver.feeds.cache import open_cache
-from feedserver.feeds.channels import SiteFacts, make_feed
+from feedserver.feeds.channels import SiteFacts, make_feed, summarise
 from feedserver.feeds.document import Document
 from feedserver.feeds.document_cache import DocumentCache
 from feedserver.feeds.document_source import series_of
@@ -48,7 +48,7 @@ from feedserver.index.values import ListingState, Selected, StoreAddress
 from feedserver.model import PUBLIC_KINDS, Format, Kind, ListingKey, Value
 from feedserver.render import MEDIA_TYPES, render
 from feedserver.site import cache_tags, directory, icons, pages, status
-from feedserver.site.addresses import DIRECTORY, GROUPS, ListTarget, parse
+from feedserver.site.addresses import DIRECTORY, GROUPS, ListTarget, page_of_archive, parse
 from feedserver.site.caching import DocumentKind
 from feedserver.site.pages import SiteChrome
 from feedserver.site.static_files import static_file
@@ -135,6 +135,11 @@ class ExportSite:
         self._icon_url = icons.redirect_url(site.icon, site.base_url)
         self._icons = icons.own_addresses({*plan.redirects, *site.retired})
         self._retired = {name for one in site.retired for name in (_file(one), f"{_file(one)}/index.html")}
+        # None stands for the page.
+        self._archive_forms: tuple[Format | None, ...] = (
+            *plan.scope.formats,
+            *([None] if plan.scope.pages else []),
+        )
         form = [] if plan.objects is None else [plan.objects]
         self._base = _digest([self._publisher.fingerprint, plan.scope, ENCODINGS, pages.look(), *form])
         self._shared: Mapping[str, Callable[[], Iterator[Made]]] = {
@@ -255,7 +260,10 @@ class ExportSite:
             feed = publisher.feed_document(document)
             yield Made(_file(document.address), feed, kind=DocumentKind.FEED, tags=tags)
         if scope.pages:
-            yield _page(key.address, pages.listing_page(self._chrome, *publisher.feed(key)), tags)
+            shown = publisher.feed(key)
+            older = shown.older if scope.archives else None
+            html = pages.listing_page(self._chrome, shown.feed, shown.summary, older)
+            yield _page(key.address, html, tags)
         state = self._catalogue.listing(key) if scope.archives else None
         if state is not None:
             yield from self._archives(state, sources)
@@ -281,23 +289,33 @@ class ExportSite:
                     next_archive(archive, months, open_month),
                 ]
                 source = _digest([state.key.address, *about, archive, neighbours, digests])
-                needed = {fmt: f"{source}.{fmt.value}" for fmt in self.plan.scope.formats}
+                needed = {form: f"{source}.{form or 'html'}" for form in self._archive_forms}
                 yield from (one for one in needed.values() if one in sources)
-                missing = {fmt: one for fmt, one in needed.items() if one not in sources}
+                missing = {form: one for form, one in needed.items() if one not in sources}
                 if missing:
                     yield from self._archive(history, archive, digests, missing)
             begin += months[month]
 
     def _archive(
-        self, history: Selected, archive: ArchiveDocument, digests: list[bytes], missing: Mapping[Format, str]
+        self,
+        history: Selected,
+        archive: ArchiveDocument,
+        digests: list[bytes],
+        missing: Mapping[Format | None, str],
     ) -> Iterator[Made]:
-        """An archive document in some formats, as the publisher makes it, but with one query for all."""
+        """An archive document in some forms, as the publisher makes it, but with one query for all."""
         entries = self._catalogue.archive(history.state, archive)
         if [one.digest for one in entries] != [one.hex() for one in digests]:
             raise IndexMovedError(f"{history.state.key.address} changed while it was read")
         feed = make_feed(msgspec.structs.replace(history, entries=entries), self.plan.site, archive)
         tags = cache_tags.of_archives(history.state.key)
         for fmt, source in missing.items():
+            if fmt is None:
+                summary = summarise(history.state, self.plan.site)
+                html = pages.archive_page(self._chrome, feed, summary, archive)
+                page = _page(page_of_archive(summary.key, archive), html, tags)
+                yield page._replace(source=source)
+                continue
             document = Document(history.state.key, fmt, archive)
             body = render(feed, fmt)
             etag = digest(body)

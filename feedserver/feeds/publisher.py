@@ -10,8 +10,10 @@ import hashlib
 import time
 from collections.abc import Callable, Iterable
 from datetime import datetime
+from typing import NamedTuple
 
 from feedserver.articles.selections.parameters import SelectionRequest
+from feedserver.errors import UnknownAddressError
 from feedserver.feeds.cache import FeedCache
 from feedserver.feeds.cached_documents import CachedDocuments
 from feedserver.feeds.channels import SiteFacts, make_feed, summarise
@@ -27,7 +29,7 @@ from feedserver.feeds.representation import Representation
 from feedserver.feeds.selection_feed import saved_view
 from feedserver.feeds.selection_source import SelectionDocument, SelectionSource, Selector
 from feedserver.feeds.windows import Window, window_at
-from feedserver.index.archives import ArchiveDocument
+from feedserver.index.archives import ArchiveDocument, archive_at
 from feedserver.index.selection_reader import SelectionReader
 from feedserver.index.store import Store
 from feedserver.index.values import ListingState
@@ -45,6 +47,18 @@ PACKED_SELECTION_BYTES = 1_000_000
 # A client that merged a delta comes back with another ETag. One that asks for deltas and refuses them
 # (rss2email 3.13 takes 226 for an error) comes back with the same one, and gets the whole after this time.
 DELTA_SECONDS = 6 * 3600
+
+
+class ShownListing(NamedTuple):
+    """A listing as its page shows it.
+
+    `older` is the archive document with the newest entry that the page does not show; None if it shows all
+    of them, or a view in an order of its own.
+    """
+
+    feed: Feed
+    summary: ListingSummary
+    older: ArchiveDocument | None = None
 
 
 class Publisher:
@@ -152,15 +166,24 @@ class Publisher:
         """The Last-Modified of bytes that were made of a listing's state, if its time has come."""
         return self._source.dated(document, etag, state).moment
 
-    def feed(self, key: ListingKey) -> tuple[Feed, ListingSummary]:
+    def feed(self, key: ListingKey) -> ShownListing:
         """A listing as its page shows it. Raises as `state`."""
         viewed = self.viewed(key)
         if viewed is not None:
             selecting = self.selector.select(viewed)
             feed = self.selector.feed(viewed, selecting, len(selecting.entries))
-            return feed, summarise(self.state(key), self.site)
+            return ShownListing(feed, summarise(self.state(key), self.site))
         selected = self._renderer.select(key)
-        return make_feed(selected, self.site), summarise(selected.state, self.site)
+        older = archive_at(selected.months, len(selected.entries))
+        return ShownListing(make_feed(selected, self.site), summarise(selected.state, self.site), older)
+
+    def archived(self, key: ListingKey, archive: ArchiveDocument) -> ShownListing:
+        """An archive document as its page shows it, with the oldest entry first. Raises as `state`."""
+        selected = self.reader.select_archive(key, archive)
+        if selected is None:
+            raise UnknownAddressError(f"{key.address}/{archive}")
+        feed = make_feed(selected, self.site, archive)
+        return ShownListing(feed, summarise(selected.state, self.site))
 
     def window(self, key: ListingKey) -> Window:
         """The window of a saved feed now; all times for other listings."""

@@ -97,6 +97,21 @@ def last_archive(months: Mapping[int, int], open_month: int) -> ArchiveDocument 
     return None
 
 
+def archive_at(months: Mapping[int, int], position: int) -> ArchiveDocument | None:
+    """Where the entry at a position is, of all entries, the newest first and counted from 0.
+
+    Returns:
+        The piece of its month, which is an archive document once it is closed. None if there are fewer
+        entries.
+    """
+    for month in sorted(months, reverse=True):
+        if position < months[month]:
+            from_oldest = months[month] - 1 - position
+            return ArchiveDocument(month=month, number=from_oldest // ARCHIVE_ENTRIES + 1)
+        position -= months[month]
+    return None
+
+
 def next_archive(
     archive: ArchiveDocument, months: Mapping[int, int], open_month: int
 ) -> ArchiveDocument | None:

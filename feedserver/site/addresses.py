@@ -24,7 +24,7 @@ _LIST = re.compile(rf"/({'|'.join(GROUPS)})(?:\.([2-9]|[1-9][0-9]{{1,6}}))?(?:\.
 
 
 class Destination(NamedTuple):
-    """The page of a listing or, with a format, one of its feed documents."""
+    """The page of a listing or of an archive document; with a format, a feed document."""
 
     key: ListingKey
     fmt: Format | None = None
@@ -38,7 +38,9 @@ class Destination(NamedTuple):
     @property
     def address(self) -> str:
         """The canonical path of the page or document."""
-        return self.key.address if self.document is None else self.document.address
+        if self.document is not None:
+            return self.document.address
+        return self.key.address if self.archive is None else page_of_archive(self.key, self.archive)
 
 
 class ListTarget(NamedTuple):
@@ -70,6 +72,11 @@ DIRECTORY_OPML = ListTarget(None, "opml")
 RECOMMENDED_OPML = ListTarget(None, "opml", is_recommended=True)
 
 
+def page_of_archive(key: ListingKey, archive: ArchiveDocument) -> str:
+    """The path of the page with the articles of an archive document: that of its feeds, without a suffix."""
+    return f"{key.address}/{archive}"
+
+
 def parse_list(path: str) -> ListTarget | None:
     """The list of a kind that a path names: `/topics`, `/topics.opml`, `/topics.2.json`."""
     found = _LIST.fullmatch(path)
@@ -83,7 +90,7 @@ def parse(path: str) -> Destination | None:
     """The listing that a canonical path names, or None if the path cannot name one."""
     base, fmt = split_format(path)
     parent, _, last = base.rpartition("/")
-    archive = parse_archive(last) if fmt is not None else None
+    archive = parse_archive(last)
     key = _parse_key(base if archive is None else parent)
     return None if key is None else Destination(key, fmt, archive)
 

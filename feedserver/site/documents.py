@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from typing import Generic
+from typing import Generic, NamedTuple
 
 import msgspec
 
@@ -21,10 +21,11 @@ from feedserver.feeds.document_source import Rendered, Revision, series_of
 from feedserver.feeds.publisher import Publisher
 from feedserver.feeds.representation import Representation, digest
 from feedserver.feeds.selection_feed import selection_address, selection_title
+from feedserver.index.archives import ArchiveDocument
 from feedserver.index.values import ListingState, SelectionState
 from feedserver.model import ListingKey
 from feedserver.site import directory, pages
-from feedserver.site.addresses import ListTarget
+from feedserver.site.addresses import ListTarget, page_of_archive
 from feedserver.site.pages import SiteChrome
 
 # Lists have a document cache of their own, because each holds a line for every listing. With 10,000 topics
@@ -47,6 +48,7 @@ class SiteDocuments:
     Attributes:
         publisher: of the listings.
         pages: of listings, named by the listings' keys.
+        archives: the pages of archive documents.
         lists: of listings, and the directory.
         selections: the pages of ad hoc selections.
     """
@@ -56,6 +58,10 @@ class SiteDocuments:
         copies = SharedCopies(publisher.cache, f"{publisher.fingerprint} {pages.look()}")
         self.pages: CachedDocuments[ListingKey] = CachedDocuments(
             publisher.document_cache, publisher.stale, PageSource(publisher, chrome, copies)
+        )
+        # With selections, so that a crawler that reads all of history evicts no feed.
+        self.archives: CachedDocuments[ArchivePage] = CachedDocuments(
+            publisher.selection_cache, publisher.stale, ArchivePageSource(publisher, chrome, copies)
         )
         self.selections: CachedDocuments[SelectionPage] = CachedDocuments(
             publisher.selection_cache, publisher.stale, SelectionPageSource(publisher, chrome)
@@ -141,6 +147,41 @@ class PageSource(_Source[ListingKey]):
     def _state(self, name: ListingKey) -> ListingState | SelectionState:
         viewed = self._publisher.viewed(name)
         return self._publisher.state(name) if viewed is None else self._publisher.selector.state(viewed)
+
+
+class ArchivePage(NamedTuple):
+    """The page of an archive document of a listing."""
+
+    key: ListingKey
+    archive: ArchiveDocument
+
+    @property
+    def address(self) -> str:
+        """Its path."""
+        return page_of_archive(self.key, self.archive)
+
+
+class ArchivePageSource(_Source[ArchivePage]):
+    """The pages of archive documents, for `CachedDocuments`. A page is current until its listing changes."""
+
+    def media_type(self, name: ArchivePage) -> str:
+        """The media type of pages."""
+        return PAGE_TYPE
+
+    def revision(self, name: ArchivePage) -> Revision:
+        """As `DocumentSource.revision`."""
+        return self._publisher.state(name.key).revision
+
+    def retraction(self, name: ArchivePage) -> Revision:
+        """As `DocumentSource.retraction`."""
+        return self._publisher.state(name.key).retraction
+
+    def render(self, name: ArchivePage) -> Rendered:
+        """As `DocumentSource.render`."""
+        state = self._publisher.state(name.key)  # before the entries are read, as with pages
+        shown = self._publisher.archived(*name)
+        html = pages.archive_page(self._chrome, shown.feed, shown.summary, name.archive)
+        return Rendered(_represent(html.encode(), PAGE_TYPE), state.revision, state.retraction)
 
 
 @dataclass(frozen=True)

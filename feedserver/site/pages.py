@@ -12,29 +12,39 @@ absolute and come from the base URL alone.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
-from markupsafe import Markup
-
-from feedserver.articles.markup import text_of
 from feedserver.articles.selections.help import HELP, RULES
+from feedserver.index.archives import ArchiveDocument
 from feedserver.model import (
     Feed,
     Finding,
     Format,
-    Image,
     Kind,
     ListingKey,
     ListingSummary,
     Value,
     with_suffix,
+)
+from feedserver.site.addresses import page_of_archive
+from feedserver.site.value_formats import (
+    articles,
+    clean,
+    day,
+    duration,
+    first_words,
+    lead_image,
+    machine_time,
+    minute,
+    number,
+    period,
+    web_url,
 )
 
 if TYPE_CHECKING:
@@ -127,8 +137,13 @@ def group_page(chrome: SiteChrome, group: ListingGroup) -> str:
     )
 
 
-def listing_page(chrome: SiteChrome, feed: Feed, summary: ListingSummary) -> str:
-    """The page of one listing: the addresses of its feeds and its latest entries, as excerpts."""
+def listing_page(
+    chrome: SiteChrome, feed: Feed, summary: ListingSummary, older: ArchiveDocument | None = None
+) -> str:
+    """The page of one listing: the addresses of its feeds and its latest entries, as excerpts.
+
+    `older` is the archive document whose page goes on from there.
+    """
     return _render(
         "listing.html",
         chrome,
@@ -137,6 +152,23 @@ def listing_page(chrome: SiteChrome, feed: Feed, summary: ListingSummary) -> str
         feed=feed,
         channel=feed.channel,
         summary=summary,
+        older=older,
+        language=feed.channel.language or chrome.language,
+        feeds=_subscriptions(chrome, summary.key, feed.channel.page_url),
+    )
+
+
+def archive_page(chrome: SiteChrome, feed: Feed, summary: ListingSummary, archive: ArchiveDocument) -> str:
+    """The page of one archive document: its entries, the newest first, and its neighbours in time."""
+    return _render(
+        "archive.html",
+        chrome,
+        address=page_of_archive(summary.key, archive),
+        section=_section(summary.key),
+        entries=feed.entries[::-1],
+        channel=feed.channel,
+        summary=summary,
+        period=period(archive),
         language=feed.channel.language or chrome.language,
         feeds=_subscriptions(chrome, summary.key, feed.channel.page_url),
     )
@@ -306,108 +338,10 @@ def _plain(value: object) -> object:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, int):
-        return _number(value)
+        return number(value)
     if isinstance(value, (list, tuple)):
         return ", ".join(str(_plain(item)) for item in value)
     return str(value)
-
-
-# --- The format of values --------------------------------------------------------------------------
-
-
-_MONTHS = (
-    "January",
-    "February",
-    "March",
-    "April",
-    "May",
-    "June",
-    "July",
-    "August",
-    "September",
-    "October",
-    "November",
-    "December",
-)
-
-
-def _day(moment: datetime) -> str:
-    """The day in UTC: `11 May 2021`. Not strftime, whose month names follow the process's locale."""
-    moment = moment.astimezone(UTC)
-    return f"{moment.day} {_MONTHS[moment.month - 1]} {moment.year}"
-
-
-def _minute(moment: datetime) -> str:
-    """The minute in UTC: `11 May 2021, 08:56 UTC`."""
-    return f"{_day(moment)}, {moment.astimezone(UTC):%H:%M} UTC"
-
-
-def _machine_time(moment: datetime) -> str:
-    """A valid `datetime` attribute: `2021-05-11T08:56:31Z`."""
-    return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-
-
-def _number(number: int) -> str:
-    return f"{number:,}"
-
-
-def _articles(count: int) -> str:
-    return "1 article" if count == 1 else f"{_number(count)} articles"
-
-
-def _duration(seconds: int) -> str:
-    """A duration in its two largest units: `1 h 5 min`, `12 min`, `45 s`."""
-    if seconds < 60:
-        return f"{seconds} s"
-    hours, minutes = divmod(round(seconds / 60), 60)
-    return " ".join(part for part in (f"{hours} h" * bool(hours), f"{minutes} min" * bool(minutes)) if part)
-
-
-def _web_url(url: str) -> str:
-    """The URL if a browser would fetch it over http or https, else the empty string.
-
-    The test compares the first characters unchanged: a browser strips spaces and control characters before
-    `javascript:`, so no other beginning is allowed.
-    """
-    return url if re.match("https?://", url, re.IGNORECASE) else ""
-
-
-# A word before one of these ends there.
-_BREAK = re.compile("<(?:br|/(?:p|li|t[dh]|h[1-6]|div|d[dt]|pre))\\b")
-_LOOKED_AT = 4_000  # characters of a body, of which its first words are taken
-_MOST_WORDS = 300  # characters
-
-
-def _first_words(body_html: str) -> str:
-    """The first words of a sanitised body, for an article without title and excerpt; '' if it has no text."""
-    head = body_html[:_LOOKED_AT]
-    if len(head) < len(body_html):
-        head = head[: head.rfind("<")]
-    text = " ".join(text_of(_BREAK.sub(r" \g<0>", head)).split())
-    if len(text) <= _MOST_WORDS and len(head) == len(body_html):
-        return text
-    cut = text[:_MOST_WORDS]
-    return f"{cut.rpartition(' ')[0] or cut}…" if cut else ""
-
-
-def _lead_image(images: Sequence[Image]) -> Image | None:
-    """The first picture that a page can show."""
-    return next((image for image in images if _web_url(image.url)), None)
-
-
-# The characters that the HTML standard forbids (13.2.3.5): controls, surrogates and noncharacters.
-_FORBIDDEN = re.compile(
-    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef"
-    + "".join(chr(plane << 16 | last) for plane in range(17) for last in (0xFFFE, 0xFFFF))
-    + "]"
-)
-
-
-def _clean(value: object) -> object:
-    """Leave out forbidden characters. Runs on every value of every template, before it is escaped."""
-    if isinstance(value, str) and not isinstance(value, Markup):
-        return _FORBIDDEN.sub("", value)
-    return value
 
 
 # --- The templates ----------------------------------------------------------------------------
@@ -427,21 +361,21 @@ def _templates() -> Environment:
         loader=PackageLoader("feedserver.site", "templates"),
         autoescape=True,
         undefined=StrictUndefined,
-        finalize=_clean,
+        finalize=clean,
         trim_blocks=True,
         lstrip_blocks=True,
         auto_reload=False,
     )
     environment.filters.update(
-        articles=_articles,
-        day=_day,
-        duration=_duration,
-        first_words=_first_words,
-        lead_image=_lead_image,
-        machine_time=_machine_time,
-        minute=_minute,
-        number=_number,
-        web_url=_web_url,
+        articles=articles,
+        day=day,
+        duration=duration,
+        first_words=first_words,
+        lead_image=lead_image,
+        machine_time=machine_time,
+        minute=minute,
+        number=number,
+        web_url=web_url,
     )
     environment.tests["moment"] = lambda value: isinstance(value, datetime)
     environment.globals.update(

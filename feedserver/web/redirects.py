@@ -20,8 +20,8 @@ def without_slash(path: str) -> str:
 class Redirects:
     """The redirects of the settings, old path to new; each applies with and without a slash at its end.
 
-    The redirect of a page applies to its feed and archive documents too. The settings refuse a circle of
-    pages. In a circle that only documents form, nothing is redirected.
+    The redirect of a page applies to its feed and archive documents, and to the pages of the latter. The
+    settings refuse a circle of pages. In a circle that only documents form, nothing is redirected.
     """
 
     def __init__(self, redirects: Mapping[str, str]) -> None:
@@ -43,9 +43,9 @@ class Redirects:
         if found is not None:
             return found
         base, fmt = split_format(path)
-        if fmt is None:
-            return None
         parent, _, last = base.rpartition("/")
         archive = "" if parse_archive(last) is None else f"/{last}"
+        if fmt is None and not archive:
+            return None
         new = self._redirects.get(parent if archive else base)
-        return None if new is None else f"{new.rstrip('/')}{archive}.{fmt.value}"
+        return None if new is None else f"{new.rstrip('/')}{archive}{f'.{fmt.value}' if fmt else ''}"

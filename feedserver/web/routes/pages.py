@@ -1,11 +1,13 @@
-"""The pages of listings."""
+"""The pages of listings and of their archive documents."""
 
 from __future__ import annotations
 
 from flask import Blueprint, Response
 
+from feedserver.index.archives import ArchiveDocument
 from feedserver.model import ListingKey
 from feedserver.site import cache_tags
+from feedserver.site.documents import ArchivePage
 from feedserver.web.parts import parts
 from feedserver.web.policies import page_policy
 from feedserver.web.routes.listings import add_listing_rules, take_listing_key
@@ -27,4 +29,13 @@ def listing(key: ListingKey) -> Response:
     return send_found(parts().documents.pages.find(key), policy)
 
 
+def archive_page(key: ListingKey, archive: ArchiveDocument) -> Response:
+    """The page of an archive document of a listing."""
+    options = parts().options
+    tags = cache_tags.header(options.cache_tags, cache_tags.of_archives(key))
+    policy = page_policy(options.cache_policy.of_pages(), tags)
+    return send_found(parts().documents.archives.find(ArchivePage(key, archive)), policy)
+
+
 add_listing_rules(pages, "", listing)
+add_listing_rules(pages, "/<archive:archive>", archive_page)
