@@ -20,9 +20,11 @@ from feedserver.index.facts import BuildFacts, FinishedScan, HistoryFacts
 from feedserver.index.file_values import FileChange, FileContent, Stamp
 from feedserver.index.noted import read_facts
 from feedserver.index.predecessor import inherited_files, published_readings
+from feedserver.index.reader import IndexReader
 from feedserver.index.store import Builds
 from feedserver.index.transactions import transaction
 from feedserver.index.writer import IndexWriter
+from feedserver.index.written import WrittenBuild
 from feedserver.model import HistoryOrigin
 
 log = logging.getLogger(__name__)
@@ -71,6 +73,10 @@ class BuildKeeper:
         """Close the connections."""
         self._builds.close()
         self.history.close()
+
+    def reader(self) -> IndexReader:
+        """Answers questions about the present build, by the connection that writes it."""
+        return IndexReader(WrittenBuild(self.writer.connection))
 
     def is_serving(self) -> bool:
         """Whether the present build is complete, so that readers see its changes."""

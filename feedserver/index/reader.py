@@ -27,7 +27,7 @@ from feedserver.index.facts import OPEN_MONTH, BuildFacts
 from feedserver.index.file_values import FileKey
 from feedserver.index.noted import read_facts
 from feedserver.index.statements import rows_for
-from feedserver.index.store import Store
+from feedserver.index.store import HasServing
 from feedserver.index.transactions import in_pieces
 from feedserver.index.values import (
     JudgedFile,
@@ -95,7 +95,7 @@ class _LastCommits(NamedTuple):
 class IndexReader:
     """Answers from the serving build. For one thread; open it after a fork, never before."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: HasServing) -> None:
         self._serving = store.serving()
         self._generation = 0
         self._listings: Bounded[ListingKey, ListingState] = Bounded(REMEMBERED_LISTINGS)

@@ -50,6 +50,13 @@ class Serving(Protocol):
         """Release what is open; the next question opens it again."""
 
 
+class HasServing(Protocol):
+    """The part of a store that a reader needs."""
+
+    def serving(self) -> Serving:
+        """The serving build, for one thread. Ask for it after a fork."""
+
+
 class Builds(Protocol):
     """The builds of a store and its publication history, for the one process that writes them.
 

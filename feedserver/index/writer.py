@@ -62,6 +62,11 @@ class IndexWriter:
         self._published_by: int | None = None
         self._outdated: set[FileKey] = set()
 
+    @property
+    def connection(self) -> Connection:
+        """The connection to the build; the only one that this process may have."""
+        return self._connection
+
     # --- facts about the build ------------------------------------------------------------------
 
     def create(self, facts: BuildFacts, now: int) -> None:

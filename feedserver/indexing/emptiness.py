@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from feedserver.index.reader import IndexReader
-from feedserver.index.stores import open_store
 from feedserver.indexing.advice import why_nothing
 from feedserver.indexing.plan import Plan
 from feedserver.model import Kind, ListingKey
@@ -14,18 +13,14 @@ _NOT_NOW = (
 )
 
 
-def advice_and_noted(plan: Plan) -> tuple[str, str]:
+def advice_and_noted(reader: IndexReader, plan: Plan) -> tuple[str, str]:
     """Why no article is shown, or '' if there is one; and what the index has noted of that before.
 
     Raises:
         FeedserverError, SQLAlchemyError: the index cannot be read just now.
     """
-    reader = IndexReader(open_store(plan.store))
-    try:
-        noted = reader.facts().advice or ""
-        everything = reader.listing(ListingKey(kind=Kind.ARTICLES))
-        if everything is not None and everything.count:
-            return "", noted
-        return why_nothing(reader.judged_files(), plan) or _NOT_NOW, noted
-    finally:
-        reader.close()
+    noted = reader.facts().advice or ""
+    everything = reader.listing(ListingKey(kind=Kind.ARTICLES))
+    if everything is not None and everything.count:
+        return "", noted
+    return why_nothing(reader.judged_files(), plan) or _NOT_NOW, noted

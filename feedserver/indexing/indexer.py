@@ -165,7 +165,7 @@ class Indexer:
     def _advise(self) -> None:
         """Say in the log, and note for the status, why there is no article, if there is none."""
         try:
-            advice, noted = advice_and_noted(self._plan)
+            advice, noted = advice_and_noted(self._keeper.reader(), self._plan)
         except (FeedserverError, SQLAlchemyError) as error:
             log.warning("it cannot be told whether there are articles: %s", error)
             return
