@@ -30,7 +30,7 @@ SITE = "https://feeds.example"
 VALUE = b"<feed/>" * 1000
 NAME, VERSION, SERIES = "name", "version", "series"
 PATIENT = f"socket_timeout={PATIENCE}&socket_connect_timeout={PATIENCE}"
-# What the guide has Redis allow; `SETEX` for cachelib before 0.15.
+# The commands that the guide allows in Redis; cachelib before 0.15 needs `SETEX`.
 COMMANDS = ("+get", "+set", "+setex", "+eval", "+getrange", "+del")
 
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed <s:ResourceWarning")

@@ -89,7 +89,7 @@ def documents(settings: Settings, folder: Path) -> dict[str, bytes]:
     }
 
 
-# --- What is stored -------------------------------------------------------------------------------
+# --- Stored objects -------------------------------------------------------------------------------
 
 
 def test_each_document_is_one_object_with_the_bytes_that_the_server_sends(
@@ -191,7 +191,7 @@ def test_what_is_hidden_is_in_no_object_and_in_no_key(
             assert word not in everything.lower(), key
 
 
-# --- What is uploaded ------------------------------------------------------------------------------
+# --- Uploads ---------------------------------------------------------------------------------------
 
 
 def test_nothing_is_uploaded_when_nothing_changed(settings: Settings, storage: Storage) -> None:

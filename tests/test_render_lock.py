@@ -113,7 +113,7 @@ def test_a_process_waits_longer_than_a_lock_lives() -> None:
     assert LIFETIME < WAIT
 
 
-# --- What others get
+# --- The answers of other processes
 
 
 EVERYTHING = Document(ListingKey(kind=Kind.ARTICLES), Format.RSS)

@@ -1,4 +1,4 @@
-"""Repairs are safe: what could be read before reads the same after, and what is mended is what was meant."""
+"""Repairs are safe: a readable file reads the same after a repair, and a mended value is the meant one."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ class YamlFault(NamedTuple):
 
 
 class _Seen(NamedTuple):
-    """What libyaml says, and the lines of the text; places are counted from 0."""
+    """The message of libyaml and the lines of the text; places are counted from 0."""
 
     problem: str
     context: str

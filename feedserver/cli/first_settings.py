@@ -70,7 +70,7 @@ _COMMENT = "    #   "
 
 
 class FolderFacts(NamedTuple):
-    """What is known of a folder of articles.
+    """The facts of a folder of articles, for its first settings file.
 
     Attributes:
         path: of the folder, as the operator writes it.

@@ -23,7 +23,7 @@ from feedserver.errors import FeedserverError, SettingsError
 # The first line of each command's help. The command itself is `command` in the module of its name.
 SUMMARIES: Mapping[str, str] = MappingProxyType(
     {
-        "check": "Read every article and say what is wrong with it.",
+        "check": "Read every article and report its mistakes.",
         "config": "Show the effective settings for the article FOLDERs, and where each came from.",
         "export": "Write the whole site to DIR as files, for any static server.",
         "history": "List the copies of the publication history, or restore one.",

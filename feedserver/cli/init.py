@@ -63,7 +63,7 @@ def command(folder: Path | None, output: Path, force: bool) -> None:
 
 
 def _facts(folder: Path) -> FolderFacts:
-    """What a look at the articles of a folder tells; without settings of the working directory."""
+    """The facts of a folder, by a check of its articles without the settings of the working directory."""
     nothing, alone = Path(os.devnull), {"articles": [str(folder)]}
     settings = load_settings(config_file=nothing, environ={}, overrides=alone)
     plan = plan_of(settings)

@@ -39,7 +39,7 @@ _RELEASE: Final = "if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL
 
 
 class ServerAccess(NamedTuple):
-    """What a site needs beside the URL of a server.
+    """The prefix and the password with which a site uses a cache server.
 
     Attributes:
         site: the public URL of the site, for the prefix.

@@ -61,7 +61,7 @@ def with_saved_view(request: SelectionRequest, site: SiteFacts) -> Criteria:
 
 
 def selection_title(request: SelectionRequest, titles: Mapping[ListingKey, str], site: SiteFacts) -> str:
-    """What a selection has, in a few words: `AI or Robotics · from Wired · “open source”`."""
+    """The conditions of a selection in a few words: `AI or Robotics · from Wired · “open source”`."""
     saved = site.selection(request.base)
     if saved is not None and request.is_saved:
         return saved.title

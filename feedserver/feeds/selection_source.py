@@ -29,7 +29,7 @@ from feedserver.index.values import SelectedEntry, SelectionState
 from feedserver.model import Feed, Format, Kind, ListingKey, ListingSummary, with_suffix
 from feedserver.render import MEDIA_TYPES
 
-# What a query may take; other requests of the thread wait for it.
+# The time limit of a query; other requests of the thread wait for it.
 MOST_SECONDS: Final = 2.0
 
 # Stories are folded among so many articles, the first ones in the order of the selection.

@@ -49,7 +49,7 @@ from feedserver.model import ListingKey
 
 # No more rows than this are gathered and sorted: 20,000 take some 40 ms.
 _MOST_GATHERED: Final = 20_000
-# What a row costs that is tried for words or ranks, in rows that are tried for a listing.
+# The cost of a row that is tried for words or ranks, in rows that are tried for a listing.
 _WORDS_COST: Final = 4
 _CHECK_STEPS: Final = 5_000  # of SQLite's virtual machine, some 0.3 ms
 

@@ -153,7 +153,7 @@ def selection_state(
 
 
 class JudgedFile(Value, frozen=True):
-    """What reading made of a file: its verdict and its findings."""
+    """The verdict and the findings of a file that was read."""
 
     verdict: Verdict
     findings: tuple[Finding, ...] = ()

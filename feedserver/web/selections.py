@@ -21,7 +21,7 @@ from feedserver.web.parts import parts
 from feedserver.web.policies import feed_policy, page_policy
 from feedserver.web.sending import send_found
 
-# What a query may hold (RFC 3986 section 3.4), and the mark of what is encoded already.
+# The characters that a query may contain (RFC 3986 section 3.4), and the percent sign of encoded ones.
 _SAFE = "!$&'()*+,;=:@/?%-._~"
 
 

@@ -57,7 +57,7 @@ def store_address(settings: Settings) -> StoreAddress:
 
 
 def listing_rules(settings: Settings) -> ListingRules:
-    """What decides the listings of an article, beside the article."""
+    """The rules by which articles are assigned to listings, from the settings."""
     feeds = settings.feeds
     return ListingRules(
         feeds=tuple(selection_of(name, one) for name, one in feeds.selections.items()),

@@ -31,7 +31,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from nginx_config import NGINX, configured
 
 ENGINES = ("gunicorn", "granian")
-# What nearly all feed readers ask for.
+# The content encoding that nearly all feed readers accept.
 GZIP = {"Accept-Encoding": "gzip"}
 
 

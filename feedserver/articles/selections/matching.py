@@ -27,7 +27,7 @@ from feedserver.model import ListingKey
 
 
 class ArticleFacts(NamedTuple):
-    """What is known of an article: its listings, its ranks, and the words of each of its fields."""
+    """The facts of an article that conditions test: its listings, its ranks, the words of each field."""
 
     listings: Collection[ListingKey]
     ranks: Mapping[Rank, int]

@@ -115,7 +115,7 @@ class Selection(Value, frozen=True):
 
 
 class ListingRules(Value, frozen=True):
-    """What decides the listings of an article, and what is searched of it, beside the article itself.
+    """The rules of a site by which an article is assigned to listings and indexed for the search.
 
     Attributes:
         feeds: that the settings define.

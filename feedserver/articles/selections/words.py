@@ -23,7 +23,7 @@ from feedserver.articles.text import composed
 
 FOLDING: Final = f"1 {unicodedata.unidata_version}"
 
-# What is searched of one article. PostgreSQL takes no more than 1 MB of different words.
+# The search covers so many words and characters of an article. A tsvector of PostgreSQL holds at most 1 MB.
 MOST_WORDS: Final = 50_000
 MOST_CHARACTERS: Final = 250_000
 _LONGEST_WORD: Final = 64

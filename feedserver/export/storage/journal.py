@@ -1,4 +1,4 @@
-"""The journal of an export in object storage: what it is about to write, and what it has written.
+"""The journal of an export in object storage: the objects that it will write, and those it has written.
 
 An entry is an object below `.feedserver-export/journal/`, in the folder of its *round*. A round is one export
 that changed something. An export that was killed leaves a round without an end; the next one learns from its

@@ -1,4 +1,4 @@
-"""What `feedserver check` reports beyond the findings of reading, its forms of output, and its repairs.
+"""The linter of `feedserver check`: remarks beyond the findings of reading, forms of output, repairs.
 
 A check has time that indexing has not: it reads each file once more, for keys that look like known ones and
 for values that are dropped (`remarks`), and gives every finding its line, its extent and its remedy

@@ -29,7 +29,7 @@ _RELATIVE_URL = (
     "The address is relative: set articles[].base_url in the settings, such as https://example.org."
 )
 
-# What to do about a fault of YAML: by a part of the reason, a way to write the line, or a sentence.
+# The remedies of YAML errors, by a part of the reason: a function that rewrites the line, or a sentence.
 _OF_YAML: Final[Mapping[str, Callable[[str], str | None] | str]] = {
     yaml_errors.TAB: "Write blanks in place of the tab.",
     yaml_errors.COLON_IN_VALUE: quoted_line,
