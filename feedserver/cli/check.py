@@ -45,7 +45,7 @@ Exit status: 0 if nothing fails; 1 if there is an error, with --strict a warning
 @check_options
 @shared_options
 def command(**options: Any) -> None:
-    """Read every article and report each mistake with its line and its remedy.
+    """Read every article and report its mistakes, each with its line and its remedy.
 
     Without a FOLDER or FILE it reads the folders of the settings; - is standard input.
     """
