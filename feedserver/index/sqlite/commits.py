@@ -22,10 +22,9 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Callable
-from itertools import count
 from pathlib import Path
-from typing import Any, Generic, Protocol, TypeVar
-from weakref import ref
+from typing import Generic, Protocol, TypeVar
+from weakref import finalize
 
 HEADER_BYTES = 48
 
@@ -74,11 +73,6 @@ class _Header:
 _lock = threading.Lock()
 # By device and inode, because SQLite makes a new file after all connections to the old one were closed.
 _headers: dict[tuple[int, int], _Header] = {}
-# The connections that are open, by number, each with a reference that tells when its `Attached` was freed.
-# Not `weakref.finalize`: threads that end while the process does change its registry, and the interpreter,
-# which walks through it then, prints a traceback.
-_open: dict[int, tuple[ref[Attached[Any]], Closable, _Header]] = {}
-_numbers = count()
 # Connections that were freed without being closed, as those of a thread that ended. The next call that takes
 # the lock closes them: an object may be freed at any moment, also while this thread holds the lock.
 _forgotten: deque[tuple[Closable, _Header]] = deque()
@@ -94,20 +88,14 @@ class Attached(Generic[Held]):
         self.connection = connection
         self.memory = memory
         self._header = header
-        self._number = number = next(_numbers)
-        _open[number] = (ref(self, lambda _: _forget(number)), connection, header)
+        self._unclosed = finalize(self, _forgotten.append, (connection, header))
+        self._unclosed.atexit = False  # the process' end closes all at once
 
     def close(self) -> None:
         """Close the connection, and release the signal after it."""
-        if _open.pop(self._number, None) is not None:
+        if self._unclosed.detach() is not None:
             with _lock:
                 _release(self.connection, self._header)
-
-
-def _forget(number: int) -> None:
-    freed = _open.pop(number, None)
-    if freed is not None:
-        _forgotten.append(freed[1:])
 
 
 def attach(database: Path, connect: Callable[[], Held]) -> Attached[Held]:
