@@ -159,6 +159,18 @@ def test_a_pool_that_is_shut_does_what_waits_and_its_threads_end() -> None:
     assert threading.active_count() - before <= 1  # the timer
 
 
+def test_a_pool_that_is_joined_waits_for_its_threads_but_only_so_long_for_a_busy_one() -> None:
+    relay, until = Relay(THREADS), threading.Event()
+    hold(relay, until)
+    attend(relay, relay.submit(threading.get_ident).done)
+    relay.shutdown(wait=False)
+    relay.join(0.01)
+    assert "relay" in [thread.name for thread in threading.enumerate()]
+    until.set()
+    relay.join(PATIENCE)
+    assert "relay" not in [thread.name for thread in threading.enumerate()]
+
+
 def test_a_pool_that_gets_no_other_thread_goes_on_with_those_it_has(
     relay: Relay, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

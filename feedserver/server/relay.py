@@ -92,6 +92,12 @@ class Relay(Executor):
             for thread in self._threads:
                 thread.join()
 
+    def join(self, seconds: float) -> None:
+        """After `shutdown`: wait until the threads have ended, but not longer for one that is still busy."""
+        end = time.monotonic() + seconds
+        for thread in self._threads:
+            thread.join(max(0.0, end - time.monotonic()))
+
     def _relieve(self) -> None:
         if self._spare:
             baton = self._spare.pop()

@@ -42,6 +42,9 @@ from feedserver.server.relay import LATE, Relay
 # Bytes of responses that wait for their clients.
 MOST_UNSENT = 64_000_000
 
+# Seconds that an ending worker waits for its threads. Idle ones end at once.
+END_SECONDS = 1.0
+
 # Seconds to wait if the system has no descriptor left.
 PAUSE = 0.01
 
@@ -89,6 +92,16 @@ class Worker(ThreadWorker):
         return Relay(self.cfg.threads)
 
     # --- The loop
+
+    def run(self) -> None:
+        """Called by gunicorn, once; returns when the worker ends, and its idle threads with it.
+
+        A thread that ends frees its connections, which SQLAlchemy 2.1 has registered with `weakref.finalize`.
+        At the same moment the interpreter, which ends too, walks through that registry, and prints a
+        traceback if it changes.
+        """
+        super().run()
+        self.tpool.join(END_SECONDS)
 
     def wait_for_and_dispatch_events(self, timeout: float | None) -> None:
         """Called by gunicorn over and over: attend to new connections, requests and answers."""
